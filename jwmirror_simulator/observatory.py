@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from jwmirror_simulator.crds.server import ReferenceServer
+from jwmirror_simulator.gaia import stars
 from jwmirror_simulator.gaia.service import CatalogueServer
-from jwmirror_simulator.gaia.stars import joined, stars_of_program, stars_of_truth
 from jwmirror_simulator.mast import Archive
 from jwmirror_simulator.mast.storage import edits
 from jwmirror_simulator.mast.storage.folder import Holding
@@ -133,14 +133,17 @@ class Observatory:
         """
         self.archive.port = port
         references = LiveReferenceServer(self.root / "crds", port + 1 if port else 0)
-        stars = [stars_of_program(self.program), stars_of_truth(self.root / "truth.ecsv")]
-        catalogue = CatalogueServer(joined(stars), port + 2 if port else 0)
+        catalogue = CatalogueServer(self._stars, port + 2 if port else 0)
         with self.archive, references, catalogue:
             self._references, self._catalogue = references, catalogue
             try:
                 yield self
             finally:
                 self._references = self._catalogue = None
+
+    def _stars(self) -> stars.CatalogueStars:
+        of_truth = stars.stars_of_truth(self.root / "truth.ecsv")
+        return stars.joined([stars.stars_of_program(self.program), of_truth])
 
     def reprocess(self, filename: str, same_size: bool = True) -> Holding:
         """Change pixels, DATE and SDP_VER of a file; keep its size in bytes, or make it larger."""

@@ -1,6 +1,7 @@
 """A catalogue service on loopback: cones of stars, moved to the epoch of the query, as CSV."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from threading import Lock
 
 import numpy as np
@@ -20,15 +21,20 @@ NO_STARS = "No data records found for this query\r\n"
 class CatalogueServer:
     """Answers jwst's queries for stars at `url`; `requests` has the parameters of each.
 
-    `stars` may be replaced, also while it is served. Faults are those of `mast.faults`.
+    `draw` returns the stars; it is called with the first query. Faults are those of `mast.faults`.
     """
 
-    def __init__(self, stars: CatalogueStars, port: int = 0):
-        self.stars = stars
+    def __init__(self, draw: Callable[[], CatalogueStars], port: int = 0):
+        self._draw = draw
         self.requests: list[dict[str, str]] = []
         self._faults: list[Fault] = []
         self._lock = Lock()
         self._server = Server(self._answer, lambda *_: None, port)
+
+    @cached_property
+    def stars(self) -> CatalogueStars:
+        """The stars as they are now; they may be replaced, also while they are served."""
+        return self._draw()
 
     @property
     def url(self) -> str:

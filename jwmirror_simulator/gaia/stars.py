@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from astropy.coordinates import angular_separation
 from astropy.table import Table
 from astropy.time import Time
 
-from jwmirror_simulator.telescope.detectors import SUBARRAYS, random_numbers
+from jwmirror_simulator.telescope.detectors import random_numbers
 from jwmirror_simulator.telescope.program import Observation, Program
 from jwmirror_simulator.telescope.sky import stars_of
 
@@ -57,23 +58,16 @@ def moved(
 
 def distance(ra: np.ndarray, dec: np.ndarray, to_ra: float, to_dec: float) -> np.ndarray:
     """Return the degrees from positions to a position."""
-    south, north = np.radians(to_dec), np.radians(dec)
-    across = np.sin(np.radians(ra - to_ra) / 2) ** 2
-    up = np.sin((north - south) / 2) ** 2
-    return np.degrees(2 * np.arcsin(np.sqrt(up + np.cos(south) * np.cos(north) * across)))
+    return np.degrees(angular_separation(*map(np.radians, (ra, dec, to_ra, to_dec))))
 
 
 def stars_of_program(program: Program | None) -> CatalogueStars:
     """Return the stars of all fields of a program, so that each is where it was drawn on its day.
 
-    A field that was observed several times has its stars where they were drawn first. One in a
-    subarray that the telescope does not know has none; a program of a test may have its own.
+    A field that was observed several times has its stars where they were drawn first.
     """
-    if program is None:
-        return joined([])
-    drawn = [each for each in reversed(program.observations) if each.subarray in SUBARRAYS]
-    by_field = {observation.field: observation for observation in drawn}
-    return joined(_stars_of_field(program, each) for each in reversed(by_field.values()))
+    by_field = {o.field: o for o in reversed(program.observations)} if program else {}
+    return joined(_stars_of_field(program, each) for each in reversed(by_field.values()) if program)
 
 
 def stars_of_truth(path: Path) -> CatalogueStars:

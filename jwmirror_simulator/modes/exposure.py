@@ -2,8 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from jwmirror_simulator.modes.instruments.cameras import Camera, Window
+
+
+class Dither(NamedTuple):
+    """A position in a dither pattern."""
+
+    pattern: str
+    number: int  # of the position, from 1
+    positions: int  # of the pattern
+    offset: tuple[float, float]  # arcsec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +40,9 @@ class ModeExposure:
     segment: int = 0  # 0 if the exposure is in one file
     start: str = "2025-11-20T00:00:00"  # UTC, of the whole exposure
     hits: float = 0.0  # cosmic rays per pixel and ramp
+    dither: Dither | None = None
     cards: tuple[tuple[str, object], ...] = ()  # (visit.tsovisit, True): more of the header
-    cells: tuple[tuple[str, str], ...] = ()  # (PATT_NUM, 2): more of the pool
+    cells: tuple[tuple[str, str], ...] = ()  # (TSOVISIT, T): more of the pool
     candidates: tuple[
         tuple[str, str], ...
     ] = ()  # (c1001, CORONAGRAPHY), in addition to the observation

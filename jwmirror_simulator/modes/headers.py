@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from astropy.time import Time
 
-from jwmirror_simulator.modes.exposure import ModeExposure
+from jwmirror_simulator.modes.exposure import Dither, ModeExposure
 
 
 def fill_header(model, exposure: ModeExposure) -> None:
@@ -14,6 +14,8 @@ def fill_header(model, exposure: ModeExposure) -> None:
     _set_pointing(meta, exposure)
     _set_readout(meta.exposure, exposure)
     _set_instrument(meta, exposure)
+    if exposure.dither:
+        _set_dither(meta.dither, exposure.dither)
     for path, value in exposure.cards:
         model[f"meta.{path}"] = value
     meta.date = (exposure.end + timedelta(days=1)).isoformat(timespec="milliseconds")
@@ -85,6 +87,13 @@ def _set_readout(meta, exposure: ModeExposure) -> None:
     meta.exposure_time = meta.duration = exposure.integration_time * whole
     meta.effective_exposure_time = frame * (exposure.groups - 1) * whole
     meta.measurement_time = meta.effective_exposure_time
+
+
+def _set_dither(meta, dither: Dither) -> None:
+    """Set the position in a dither pattern."""
+    meta.primary_type, meta.total_points = dither.pattern, dither.positions
+    meta.position_number = dither.number
+    meta.x_offset, meta.y_offset = dither.offset
 
 
 def _set_instrument(meta, exposure: ModeExposure) -> None:

@@ -22,6 +22,7 @@ def pool_text(exposures: Iterable[ModeExposure]) -> str:
 def _cells(exposure: ModeExposure, target: int) -> dict[str, str]:
     """Return the values of one line by column."""
     candidates = ((f"o{exposure.observation:03d}", "OBSERVATION"), *exposure.candidates)
+    dither = exposure.dither
     return {
         "FILENAME": exposure.filename,
         "OBS_ID": f"V{exposure.visit}P0000000002101",
@@ -58,5 +59,6 @@ def _cells(exposure: ModeExposure, target: int) -> dict[str, str]:
         "MOSTILNO": "1",
         "NINTS": str(exposure.whole or exposure.integrations),
         "NGROUPS": str(exposure.groups),
+        **({"PATT_NUM": str(dither.number), "NUMDTHPT": str(dither.positions)} if dither else {}),
         **dict(exposure.cells),
     }

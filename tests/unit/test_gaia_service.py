@@ -38,7 +38,7 @@ QUICK = Timeouts(connect_s=1, read_s=1, attempts=1, backoff_s=0)
 @pytest.fixture
 def server():
     """The simulated service."""
-    with CatalogueServer(STARS) as server:
+    with CatalogueServer(lambda: STARS) as server:
         yield server
 
 
@@ -188,7 +188,7 @@ def test_what_is_no_list_of_stars_is_not_stored(server, fault, why):
 @pytest.fixture(scope="module")
 def answer() -> str:
     """A right answer."""
-    with CatalogueServer(STARS) as server:
+    with CatalogueServer(lambda: STARS) as server:
         return CatalogueService(server.url).fetch(CONE)
 
 

@@ -54,7 +54,7 @@ def test_all_catalogues_of_the_service_have_slices():
 def test_an_answer_equals_that_of_the_service(tmp_path, monkeypatch, stcal, radius):
     """Columns, types, masks, order and values of the table that stcal reads."""
     query = (80.0001 if radius < 0.05 else 80.0, -69.5, CONE.epoch, radius, "GAIADR3")
-    with CatalogueServer(STARS) as server:
+    with CatalogueServer(lambda: STARS) as server:
         monkeypatch.setattr(stcal, "SERVICELOCATION", server.url)
         expected = stcal.get_catalog(*query)
     monkeypatch.setattr(stcal, "SERVICELOCATION", "http://127.0.0.1:9")

@@ -25,6 +25,11 @@ def to_pixels(
     return x, y
 
 
+def sky_offset(centre: SkyCoord, east: float, north: float) -> SkyCoord:
+    """Return the position that is some arcsec east and north of another one."""
+    return centre.spherical_offsets_by(*(np.array([east, north]) / 3600) * centre.ra.unit)
+
+
 def offsets_from(centre: SkyCoord, roll: float, places: SkyCoord) -> np.ndarray:
     """Return how far sky positions are from `centre` in V2 and V3 (arcsec)."""
     seen = places.transform_to(SkyOffsetFrame(origin=centre))

@@ -9,7 +9,7 @@ from stdatamodels.jwst.datamodels import ImageModel, NrcImgPhotomModel, PsfMaskM
 from jwmirror_simulator.crds.writer import ReferenceWriter
 from jwmirror_simulator.modes.exposure import ModeExposure
 from jwmirror_simulator.modes.instruments.cameras import Camera, Window
-from jwmirror_simulator.modes.instruments.pointing import to_pixels
+from jwmirror_simulator.modes.instruments.pointing import sky_offset, to_pixels
 from jwmirror_simulator.modes.instruments.references import (
     save_photom,
     set_window,
@@ -71,8 +71,7 @@ def _light_of(exposure: ModeExposure) -> np.ndarray:
     """Return the light that passes the mask: star, planet if there is one, and sky."""
     if exposure.target != "PLANET-1":
         return SKY + BRIGHTER * _halo()
-    east, north = (np.array(PLANET) / 3600) * STAR.ra.unit
-    planet = STAR.spherical_offsets_by(east, north).reshape((1,))
+    planet = sky_offset(STAR, *PLANET).reshape((1,))
     x, y = to_pixels(NRCALONG, SUB320, STAR, exposure.roll, planet)
     rate = PLANET_FLUX / (MJSR_PER_DN * NRCALONG.pixel_area * 1e6)
     return SKY + _halo() + light_of(SUB320.columns, x, y, np.array([rate]))
@@ -116,9 +115,8 @@ CORONAGRAPH = Mode(
 
 def measured_planet(image: Path) -> float:
     """Return measured / true flux at the planet's position in an `_i2d.fits` of coron3."""
-    east, north = (np.array(PLANET) / 3600) * STAR.ra.unit
     with ImageModel(image) as model:
-        x, y = model.meta.wcs.invert(*_degrees(STAR.spherical_offsets_by(east, north)))
+        x, y = model.meta.wcs.invert(*_degrees(sky_offset(STAR, *PLANET)))
         data = np.nan_to_num(model.data.astype(float))
         area = model.meta.photometry.pixelarea_steradians
     rows, columns = np.indices(data.shape)

@@ -5,6 +5,7 @@ Spectra run along columns, each star's in columns without other light.
 
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,9 @@ from stdatamodels.jwst.datamodels import (
 
 from jwmirror_simulator.crds.parameters import SOURCE_CATALOG_STEP, TWEAKREG_STEP, put_step
 from jwmirror_simulator.crds.writer import ReferenceWriter
-from jwmirror_simulator.modes.exposure import ModeExposure
+from jwmirror_simulator.modes.exposure import Dither, ModeExposure
 from jwmirror_simulator.modes.instruments.cameras import Window, flat_of
-from jwmirror_simulator.modes.instruments.pointing import to_pixels, to_sky
+from jwmirror_simulator.modes.instruments.pointing import sky_offset, to_pixels, to_sky
 from jwmirror_simulator.modes.instruments.references import EXP_TYPE as BY_TYPE
 from jwmirror_simulator.modes.instruments.references import (
     save_photom,
@@ -74,9 +75,9 @@ def _sky() -> np.ndarray:
     return np.broadcast_to(SKY * np.linspace(0.7, 1.3, SUB256.columns), SUB256.shape)
 
 
-def _exposure(number: int, dither: int, exp_type: str) -> ModeExposure:
-    east, north = DITHERS[dither]
-    looks_at = CENTRE.spherical_offsets_by(*(np.array([east, north]) / 3600) * CENTRE.ra.unit)
+def _exposure(number: int, position: int, exp_type: str) -> ModeExposure:
+    offset, pattern = DITHERS[position - 1], "WFSS" if exp_type == SPECTRA else "IMAGING"
+    looks_at = sky_offset(CENTRE, *offset)
     return ModeExposure(
         program=PROGRAM,
         observation=10,
@@ -93,18 +94,13 @@ def _exposure(number: int, dither: int, exp_type: str) -> ModeExposure:
         roll=ROLL,
         groups=5,
         hits=2e-4,
+        dither=Dither(pattern, position, len(DITHERS), offset),
         cards=(
             ("target.ra", CENTRE.ra.deg),
             ("target.dec", CENTRE.dec.deg),
             ("instrument.filter_position", FILTER_WHEEL),
             ("wcsinfo.s_region", _footprint(looks_at)),
-            ("dither.primary_type", "WFSS" if exp_type == SPECTRA else "IMAGING"),
-            ("dither.total_points", len(DITHERS)),
-            ("dither.position_number", dither + 1),
-            ("dither.x_offset", east),
-            ("dither.y_offset", north),
         ),
-        cells=(("PATT_NUM", str(dither + 1)), ("NUMDTHPT", str(len(DITHERS)))),
     )
 
 
@@ -199,10 +195,9 @@ def _write_dispersion(writer: ReferenceWriter) -> None:
 GRISM_SPECTRA = Mode(
     name="grism",
     exposures=tuple(
-        _exposure(number, dither, exp_type)
-        for number, (exp_type, dither) in enumerate(
-            [(exp_type, dither) for exp_type in (IMAGE, SPECTRA) for dither in range(len(DITHERS))],
-            1,
+        _exposure(number, position, exp_type)
+        for number, (exp_type, position) in enumerate(
+            product((IMAGE, SPECTRA), range(1, len(DITHERS) + 1)), 1
         )
     ),
     light_of=_light_of,

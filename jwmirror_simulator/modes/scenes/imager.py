@@ -11,10 +11,10 @@ from stdatamodels.jwst.datamodels import MirImgApcorrModel, MirImgPhotomModel
 
 from jwmirror_simulator.crds.parameters import SOURCE_CATALOG_STEP, TWEAKREG_STEP, put_step
 from jwmirror_simulator.crds.writer import ReferenceWriter
-from jwmirror_simulator.modes.exposure import ModeExposure
+from jwmirror_simulator.modes.exposure import Dither, ModeExposure
 from jwmirror_simulator.modes.instruments.cameras import Window
 from jwmirror_simulator.modes.instruments.miri import MIRIMAGE
-from jwmirror_simulator.modes.instruments.pointing import to_pixels, to_sky
+from jwmirror_simulator.modes.instruments.pointing import sky_offset, to_pixels, to_sky
 from jwmirror_simulator.modes.instruments.references import EXP_TYPE as BY_TYPE
 from jwmirror_simulator.modes.instruments.references import (
     save_photom,
@@ -39,8 +39,8 @@ SKY = 100.0  # DN/s
 
 
 def _exposure(number: int) -> ModeExposure:
-    east, north = DITHERS[number - 1]
-    looks_at = CENTRE.spherical_offsets_by(*(np.array([east, north]) / 3600) * CENTRE.ra.unit)
+    offset = DITHERS[number - 1]
+    looks_at = sky_offset(CENTRE, *offset)
     return ModeExposure(
         program=PROGRAM,
         observation=3,
@@ -56,16 +56,8 @@ def _exposure(number: int) -> ModeExposure:
         roll=ROLL,
         groups=6,
         hits=5e-4,
-        cards=(
-            ("target.ra", CENTRE.ra.deg),
-            ("target.dec", CENTRE.dec.deg),
-            ("dither.primary_type", "4-POINT-SETS"),
-            ("dither.total_points", len(DITHERS)),
-            ("dither.position_number", number),
-            ("dither.x_offset", east),
-            ("dither.y_offset", north),
-        ),
-        cells=(("PATT_NUM", str(number)), ("NUMDTHPT", str(len(DITHERS)))),
+        dither=Dither("4-POINT-SETS", number, len(DITHERS), offset),
+        cards=(("target.ra", CENTRE.ra.deg), ("target.dec", CENTRE.dec.deg)),
     )
 
 

@@ -24,7 +24,7 @@ from stdatamodels.jwst.datamodels import (
 
 from jwmirror_simulator.crds.parameters import Step, put_step
 from jwmirror_simulator.crds.writer import ReferenceWriter
-from jwmirror_simulator.modes.exposure import ModeExposure
+from jwmirror_simulator.modes.exposure import Dither, ModeExposure
 from jwmirror_simulator.modes.instruments.cameras import Window
 from jwmirror_simulator.modes.instruments.miri import MIRIMAGE
 from jwmirror_simulator.modes.instruments.pointing import offsets_from
@@ -135,24 +135,15 @@ def _exposure(observation: int, number: int) -> ModeExposure:
         roll=ROLL,
         groups=6,
         hits=1e-4,
+        dither=Dither("2-POINT", number, len(DITHERS), (along, across)),
         cards=(
             ("instrument.band", BAND),
             ("observation.bkgdtarg", empty),
             ("target.source_type_apt", "UNKNOWN" if empty else "POINT"),
             ("wcsinfo.v2_ref", CAMERA.v2 - along),
             ("wcsinfo.v3_ref", CAMERA.v3 - across),
-            ("dither.primary_type", "2-POINT"),
-            ("dither.total_points", len(DITHERS)),
-            ("dither.position_number", number),
-            ("dither.x_offset", along),
-            ("dither.y_offset", across),
         ),
-        cells=(
-            ("BKGDTARG", "T" if empty else "F"),
-            ("PATT_NUM", str(number)),
-            ("NUMDTHPT", str(len(DITHERS))),
-            ("BAND", BAND),
-        ),
+        cells=(("BKGDTARG", "T" if empty else "F"), ("BAND", BAND)),
         candidates=(("c1003", "BACKGROUND"),),
     )
 

@@ -10,7 +10,7 @@ from stdatamodels.jwst.datamodels import MiriLRSSpecwcsModel, MirLrsPhotomModel
 
 from jwmirror_simulator.crds.mappings import ORIGIN, USE_AFTER
 from jwmirror_simulator.crds.writer import ReferenceWriter
-from jwmirror_simulator.modes.exposure import ModeExposure
+from jwmirror_simulator.modes.exposure import Dither, ModeExposure
 from jwmirror_simulator.modes.instruments.cameras import Window
 from jwmirror_simulator.modes.instruments.miri import MIRIMAGE
 from jwmirror_simulator.modes.instruments.references import save_photom, write_optics, write_pixels
@@ -23,6 +23,7 @@ MIDDLE = (40.0, 299.7)  # column and row, from 0, of the slit's middle at the ze
 SLIT_CAMERA = replace(MIRIMAGE, middle=MIDDLE)
 TRACE = np.arange(90, -291, -1)  # rows off the zero point that the spectrum reaches
 SLIT = 18  # pixels from its middle to its ends
+PATTERN = "ALONG-SLIT-NOD"
 NODS = (-12.0, 12.0)  # columns off the middle
 FLUX = 2e-3  # Jy at 10 micron
 MJSR_PER_DN = 10.0
@@ -56,23 +57,15 @@ def _exposure(number: int, nod: float) -> ModeExposure:
         dec=DEC,
         groups=8,
         hits=5e-4,
+        dither=Dither(PATTERN, number, len(NODS), (nod * MIRIMAGE.scale, 0.0)),
         cards=(
             ("target.ra", RA),
             ("target.dec", DEC),
             ("target.source_type_apt", "POINT"),
             ("dither.dithered_ra", RA),
             ("dither.dithered_dec", DEC),
-            ("dither.primary_type", "ALONG-SLIT-NOD"),
-            ("dither.total_points", len(NODS)),
-            ("dither.position_number", number),
-            ("dither.x_offset", nod * MIRIMAGE.scale),
-            ("dither.y_offset", 0.0),
         ),
-        cells=(
-            ("PATTTYPE", "ALONG-SLIT-NOD"),
-            ("PATT_NUM", str(number)),
-            ("NUMDTHPT", str(len(NODS))),
-        ),
+        cells=(("PATTTYPE", PATTERN),),
     )
 
 
