@@ -157,7 +157,7 @@ def overlap(one: Criteria, other: Criteria) -> Overlap | None:
         for wheels in _wheels([*wheels_of_first.items(), *wheels_of_second.items()])
         if matches(wheels_of_first, wheels.get) and matches(wheels_of_second, wheels.get)
     )
-    possible = [found for key in values if (found := _instruments(key, values[key]))]
+    possible = [found for key in values if (found := instruments_with(key, values[key]))]
     is_possible = not possible or bool(frozenset.intersection(*possible))
     patterns = tuple(
         patterns
@@ -192,7 +192,7 @@ def _wheels(wanted: list[tuple[str, frozenset[str]]]) -> list[dict[str, str]]:
     ]
 
 
-def _instruments(key: str, values: frozenset[str]) -> frozenset[str]:
+def instruments_with(key: str, values: frozenset[str]) -> frozenset[str]:
     """Return the instruments that have one of these values; empty if that is not known."""
     if key == "instrument":
         return values

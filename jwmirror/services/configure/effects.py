@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from jwmirror.config.load import Config
 from jwmirror.config.recipes.parameter_files import ParameterPart
 from jwmirror.core.errors import JwmirrorError
-from jwmirror.core.matching import criteria_of, normalise_value
+from jwmirror.core.matching import criteria_of, instruments_with, normalise_value
 from jwmirror.core.model import Entry, Recipe, Where
-from jwmirror.core.names import INSTRUMENT_OF
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.allowed_environments import is_allowed
 from jwmirror.pipeline.headers import header_value, is_selected
@@ -141,10 +140,5 @@ def _instruments(
 
 def _named(match: Mapping[str, object]) -> frozenset[str]:
     """Return the instruments that criteria name, by themselves or by detector or EXP_TYPE."""
-    criteria = criteria_of(match)
-    by_name = {
-        INSTRUMENT_OF.get(value[:3], "")
-        for key in ("detector", "exp_type")
-        for value in criteria.get(key, ())
-    }
-    return criteria.get("instrument", frozenset()) or frozenset(filter(None, by_name))
+    named = (instruments_with(key, values) for key, values in criteria_of(match).items())
+    return next(filter(None, named), frozenset())

@@ -54,7 +54,8 @@ def explain_file(
             file is not in the view.
         StoreError: there is no such file.
     """
-    files = [*_published(root, file, recipe), *_held_back(root, file, recipe)]
+    run = last_run(root)
+    files = [*_published(root, file, recipe, run), *_held_back(root, file, recipe, run)]
     outlooks: tuple[RecipePreview, ...] = ()
     if config_file is not None:
         config, problem = _load(config_file, settings)
@@ -64,18 +65,18 @@ def explain_file(
         if config is not None and recipe != UPSTREAM and (settings or _are_raw(files)):
             outlooks = preview_recipes(root, file.rstrip("/").rpartition("/")[2], recipe, config)
     if not files and not outlooks:
-        raise _no_file(root, file, recipe)
+        raise _no_file(root, file, recipe, run)
     return FileExplanation(files=tuple(files), outlooks=outlooks)
 
 
-def _no_file(root: Path, file: str, recipe: str | None) -> StoreError:
+def _no_file(root: Path, file: str, recipe: str | None, run: Run | None) -> StoreError:
     """Return the error of a name without files: why the last poll did not get it, if it tried."""
     current = Generations(root).require_current()
     entries, where = current.entries(), f"in generation {current.number} of {root}"
     recipes = sorted(set(entries.column("origin")))
     if recipe and recipe not in recipes:
         return StoreError(f"{unknown_name('recipe', recipe, recipes)}; these are {where}")
-    run, of_recipe = last_run(root), f"of recipe {recipe} " if recipe else ""
+    of_recipe = f"of recipe {recipe} " if recipe else ""
     for change in run.changes if run else ():
         if change.product.filename == file and recipe in (None, UPSTREAM):
             why = " ".join(_refusals(run, file)) or f"{file} {why_absent(change)}"
@@ -83,7 +84,7 @@ def _no_file(root: Path, file: str, recipe: str | None) -> StoreError:
     return no_such_file(file, f"{of_recipe}not {where}", entries.column("path"))
 
 
-def _published(root: Path, file: str, recipe: str | None) -> Iterator[Explanation]:
+def _published(root: Path, file: str, recipe: str | None, run: Run | None) -> Iterator[Explanation]:
     """Explain the files of a name in the current view, of a recipe or of all."""
     current, provenance = Generations(root).require_current(), Provenance(root)
     entries = current.entries()
@@ -96,12 +97,12 @@ def _published(root: Path, file: str, recipe: str | None) -> Iterator[Explanatio
             explanation = Explanation(
                 generation=current.number, entry=entry, record=record, former=former
             )
-            yield _with_quality(_with_open_questions(explanation, root))
+            yield _with_quality(_with_open_questions(explanation, root, run))
 
 
-def _with_open_questions(explanation: Explanation, root: Path) -> Explanation:
-    """Add what the last run refused, doubts or could not decide about a file of MAST."""
-    product, run = explanation.entry.product, last_run(root)
+def _with_open_questions(explanation: Explanation, root: Path, run: Run | None) -> Explanation:
+    """Add what the last `run` refused, doubts or could not decide about a file of MAST."""
+    product = explanation.entry.product
     if product is None:
         return explanation
     words = list(_refusals(run, product.filename))
@@ -134,9 +135,9 @@ def _with_quality(explanation: Explanation) -> Explanation:
     return replace(explanation, quality=quality_of(entry)) if entry.key else explanation
 
 
-def _held_back(root: Path, file: str, recipe: str | None) -> Iterator[Explanation]:
-    """Explain the files of a name that the last run did not publish, because of their quality."""
-    run, generation = last_run(root), Generations(root).require_current().number
+def _held_back(root: Path, file: str, recipe: str | None, run: Run | None) -> Iterator[Explanation]:
+    """Explain the files of a name that the last `run` did not publish, because of their quality."""
+    generation = Generations(root).require_current().number
     for result in run.held_back if run else ():
         record = Provenance(root).read_if_allowed(result.key)
         for made in result.files:
