@@ -22,7 +22,7 @@ from jwmirror.pipeline.parameters.resolution import (
 from jwmirror.pipeline.parameters.specs import parameter_of
 from jwmirror.pipeline.usercode import files, hooks
 
-RESERVED_ADVICE = {  # by parameter; for all others, see _reserved
+RESERVED_ADVICE = {  # by parameter; for all others, see _value_mistakes
     "config_file": "write from: FILE for a file with the parameters of this pipeline or step",
     "input_dir": "jwmirror gives each stage its inputs; remove input_dir",
 }
