@@ -24,9 +24,10 @@ def aligned_mosaics(
     """
     for recipe in recipes:
         for association in associations.of(recipe, 3):
-            files = available.sources_of(association)
+            files = available.sources_of(association) if association.pipeline else ()
             catalogues = _catalogues(recipe, association, available, resolvers) if files else ()
-            names = tuple(member.name for member in association.science)
+            science = zip(association.science, files, strict=False)
+            names = tuple(file.path or member.name for member, file in science)
             yield from (AlignedMosaic(catalogue, names, files) for catalogue in catalogues)
 
 

@@ -122,7 +122,7 @@ class PlanBuilder:
             resolver = self.resolvers.of(recipe.python, recipe.context)
             stage = resolve_stage(resolver, recipe, pipeline, members)
             self.resolvers.refuse_retracted(pipeline, stage, recipe.context)
-            science = tuple(item.name for item in inputs if item.role == SCIENCE)
+            science = tuple(item.path or item.name for item in inputs if item.role == SCIENCE)
             slices = self.resolvers.slice_references(stage.parameters, science)
             engine = dict(resolver.engine)
         except MissingSliceError as err:

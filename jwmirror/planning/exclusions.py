@@ -1,14 +1,16 @@
 """Exposures that recipes exclude, and the products that are made without them or not made. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 
 from jwmirror.core.matching import criteria_of, matches
 from jwmirror.core.model import Entry, Exclusion, Recipe
-from jwmirror.core.model.association import Association, Associations, root_of
+from jwmirror.core.model.association import UNCAL, Association, Associations, root_of
 from jwmirror.core.model.plan import ExcludedFiles
-from jwmirror.core.names import exposure_parts
+from jwmirror.core.names import exposure_parts, root_and_suffix
+
+ProductName = tuple[str, str, int]  # recipe, product and stage
 
 
 def exclusion_of(recipe: Recipe, filename: str) -> Exclusion | None:
@@ -17,8 +19,10 @@ def exclusion_of(recipe: Recipe, filename: str) -> Exclusion | None:
 
 
 def _meets(exclusion: Exclusion, filename: str) -> bool:
+    """Return whether a file's exposure meets an exclusion; all files of one do, or none."""
     parts = exposure_parts(filename)
-    return bool(parts) and matches(criteria_of(exclusion.match), parts.get)
+    raw = f"{root_and_suffix(filename)[0]}{UNCAL}"
+    return bool(parts) and matches(criteria_of(exclusion.match), {**parts, "file": raw}.get)
 
 
 def without_excluded(associations: Associations, recipes: Iterable[Recipe]) -> Associations:
@@ -37,13 +41,42 @@ def without_excluded(associations: Associations, recipes: Iterable[Recipe]) -> A
 
 
 def _without_excluded(association: Association, recipe: Recipe) -> Association:
-    excluded = {
+    excluded = _excluded_members(association, recipe)
+    rest = tuple(member for member in association.members if member.name not in excluded)
+    return replace(association, members=rest, excluded=excluded)
+
+
+def _excluded_members(association: Association, recipe: Recipe) -> dict[str, str]:
+    """Return the file names of the members that a recipe excludes, and the reasons."""
+    return {
         member.name: exclusion.because
         for member in association.members
         if (exclusion := exclusion_of(recipe, member.name))
     }
-    rest = tuple(member for member in association.members if member.name not in excluded)
-    return replace(association, members=rest, excluded=excluded)
+
+
+def made_of_excluded(
+    associations: Associations, recipes: Iterable[Recipe]
+) -> dict[ProductName, str]:
+    """Return why recipes take no file of some of MAST's products: these have excluded exposures.
+
+    They are mosaics of direct images, and exposures from which others were subtracted.
+    """
+    return {
+        (recipe.name, association.product, association.stage): _describe_content(excluded, recipe)
+        for recipe in recipes
+        for association in (associations.found if recipe.exclude else ())
+        if (excluded := _excluded_members(association, recipe))
+    }
+
+
+def _describe_content(excluded: Mapping[str, str], recipe: Recipe) -> str:
+    listed = "; ".join(f"{name}: {because}" for name, because in excluded.items())
+    return (
+        f"MAST's has exposures that recipe {recipe.name} excludes ({listed}); let the recipe make "
+        "it of others (stages, asn in the products of its program), or name a file of your own in "
+        "an association"
+    )
 
 
 def excluded_exposures(recipe: Recipe, exposures: Iterable[Entry]) -> Iterator[ExcludedFiles]:

@@ -39,6 +39,8 @@ class AvailableFiles:
     absent: Mapping[str, str]  # selected files -> why they are not
     # the user's, by path as in associations and recipes
     own: Mapping[str, OwnFile] = field(default_factory=dict)
+    # MAST's products that a recipe takes no file of (recipe, product and stage) -> why
+    not_taken: Mapping[tuple[str, str, int], str] = field(default_factory=dict)
 
     def inputs(self, recipe: Recipe, association: Association) -> tuple[Input, ...] | Wait:
         """Return the recipe's inputs for an association, or why it waits if one is missing.
@@ -130,9 +132,10 @@ class AvailableFiles:
         """Return the file that a member is; without content if it is assumed to be made."""
         if (recipe.name, name) in self.results:
             return self.results[recipe.name, name]
-        if (recipe.name, root_of(name), registry.stage_that_makes(name)) in self.assumed:
+        product = (recipe.name, root_of(name), registry.stage_that_makes(name))
+        if product in self.assumed:
             return ResultFile(filename=name, sha256="", size=0, identity="")
-        entry = self.upstream.get(name)
+        entry = None if product in self.not_taken else self.upstream.get(name)
         return entry if entry and not (entry.refusal or self._makes(recipe, name)) else None
 
     def _makes(self, recipe: Recipe, name: str) -> bool:
@@ -166,6 +169,8 @@ class AvailableFiles:
         name = member.name
         root, stage = root_of(name), registry.stage_that_makes(name)
         if not self._makes(recipe, name):
+            if not_taken := self.not_taken.get((recipe.name, root, stage)):
+                return not_taken, "input"
             entry = self.upstream.get(name)
             if entry:
                 return entry.refusal, "input"
@@ -193,12 +198,14 @@ def available_files(
     assumed_done: Iterable[Chain] = (),
     absent: Mapping[str, str] | None = None,
     own: Mapping[str, OwnFile] | None = None,
+    not_taken: Mapping[tuple[str, str, int], str] | None = None,
 ) -> AvailableFiles:
     """Return the files that members may be.
 
     `results`, `problems` and `assumed_done` are those of the levels below in this run; the content
     of what a chain in `assumed_done` makes is unknown. `absent` says why selected files are not in
-    the mirror, by file name. `own` are the files of the user, by path.
+    the mirror, by file name. `own` are the files of the user, by path. `not_taken` says why
+    recipes take no file of some of MAST's products, as `made_of_excluded` returns it.
     """
     entries = tuple(entries)
     upstream = {entry.filename: entry for entry in entries if entry.origin == UPSTREAM}
@@ -215,6 +222,7 @@ def available_files(
         upstream=upstream,
         absent=absent or {},
         own=own or {},
+        not_taken=not_taken or {},
     )
 
 

@@ -148,9 +148,28 @@ def _add_association(builder: PlanBuilder, recipe: Recipe, association: Associat
         why = type_question(association, headers.header_value(members[0], "exp_type"))
         builder.failures.append(Wait(recipe.name, association.product, why, "request"))
         return
+    if why := _describe_instruments(association, members):
+        builder.failures.append(Wait(recipe.name, association.product, why, "request"))
+        return
     stage = builder.derive_association(recipe, members, association, inputs)
     destination = Destination(recipe, association.program, available.folder(association))
     builder.add_stages(destination, [stage] if stage else [])
+
+
+def _describe_instruments(association: Association, headers_of: Sequence[str]) -> str:
+    """Return which science members are of another instrument than the first one; "" if none is.
+
+    jwst does not check this. Headers that do not say the instrument do not count.
+    """
+    first, *others = (h and headers.header_value(h, "instrument") for h in headers_of)
+    pairs = zip(association.science[1:], others, strict=True)
+    wrong = [f"{other} ({member.name})" for member, other in pairs if other not in ("", first)]
+    if not (first and wrong):
+        return ""
+    return (
+        f"{association.name}: science members are of {first} (the first one) and "
+        f"{', '.join(wrong)}; an association is of one instrument; take the others out"
+    )
 
 
 # ---- what exists -----------------------------------------------------------------------------

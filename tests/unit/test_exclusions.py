@@ -9,7 +9,7 @@ from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import ExcludedFiles, Published
 from jwmirror.core.model.run import Run
 from jwmirror.planning.association_choice import choose_associations, describe_unmatched
-from jwmirror.planning.exclusions import exclusion_of
+from jwmirror.planning.exclusions import exclusion_of, made_of_excluded
 from jwmirror.planning.inputs import available_files
 from jwmirror.report.status import build_status
 from jwmirror.report.terminal.status import plan_page
@@ -17,7 +17,7 @@ from jwmirror.services.run.conclude import conclude_run
 from jwmirror.services.run.holdings import Holdings, with_left_out
 from jwmirror.store.runs import RunFiles
 from tests.setup.plans import DEEP, MOSAIC, PlanSources, chains, exposure, image2, image3, root
-from tests.setup.records import association, result, result_file
+from tests.setup.records import association, entry, product, result, result_file
 
 LOST = "guide star lost"
 WITHOUT_2 = Exclusion(match={"file": f"{root(2)}*"}, because=LOST)
@@ -62,6 +62,20 @@ def test_an_exclusion_is_met_by_the_name_of_any_file_of_the_exposure(match, is_m
     found = [exclusion_of(recipe, f"{root(2)}_{suffix}.fits") for suffix in ("uncal", "cal")]
 
     assert found == [recipe.exclude[0] if is_met else None] * 2
+
+
+@pytest.mark.parametrize("pattern", ["*x1d*", "*crf*", f"{root(2)}_x1d.fits"])
+def test_all_files_of_an_exposure_are_excluded_or_none(pattern):
+    """A pattern of other products meets nothing, which is noted; not a part of the exposure."""
+    exclusion = Exclusion(match={"file": pattern}, because=LOST)
+    recipe, associations = choose(image3(1, 2, 3), exclusion)
+    products = [entry(product(f"{root(2)}_{end}.fits")) for end in ("x1d", "o001_crf")]
+
+    met = [exclusion_of(recipe, each.filename) for each in (*EXPOSURES, *products)]
+    notes = list(unmatched_exclusions([recipe], [*EXPOSURES, *products], associations))
+
+    assert met == [None] * 5
+    assert len(notes) == 1
 
 
 def test_an_excluded_exposure_is_not_calibrated():
@@ -121,6 +135,24 @@ def test_a_background_is_excluded_likewise():
     (chain,) = chains(plan)
     assert [derivation.pipeline for derivation in chain.derivations] == ["detector1", "spec2"]
     assert chain.excluded == {"spec2": {f"{root(2)}_rate.fits": LOST}}
+
+
+def test_mast_s_product_of_an_excluded_background_is_not_taken():
+    """A recipe of stage 3: MAST subtracted the excluded nod. One of stages 2 and 3 does without."""
+    nod = association("spec2", root(1), f"{root(1)}_rate.fits", f"background:{root(2)}_rate.fits")
+    third = association("spec3", MOSAIC, *(f"{root(n)}_cal.fits" for n in (1, 2)))
+    recipe, associations = choose(Associations(found=(nod, third)), WITHOUT_2)
+    late = replace(recipe, stages=(3,))
+    cals = [replace(exposure(n), product=product(f"{root(n)}_cal.fits")) for n in (1, 2)]
+
+    not_taken = made_of_excluded(Associations(found=(nod, third)), [recipe])
+    available = available_files(cals, not_taken=not_taken)
+    plan = PlanSources().plan_stage(3, available, associations, late)
+
+    (wait,) = plan.waits
+    assert (wait.product, wait.cause, plan.batches) == (MOSAIC, "input", {})
+    assert f"excludes ({root(2)}_rate.fits: {LOST}); let the recipe make it" in wait.why
+    assert made_of_excluded(Associations(found=(nod, third)), [DEEP]) == {}
 
 
 def test_a_recipe_without_exclusions_takes_its_associations_as_they_are():

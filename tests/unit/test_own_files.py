@@ -9,6 +9,7 @@ import pytest
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Input, Wait, canonical
 from jwmirror.core.model.association import Associations, OwnFile
+from jwmirror.core.model.sky.slices import GaiaSlices
 from jwmirror.engine.batch import ChainRunner
 from jwmirror.engine.client import StageError
 from jwmirror.engine.forkserver import FAILED
@@ -17,6 +18,7 @@ from jwmirror.pipeline.associations.checks import ignored_parts
 from jwmirror.pipeline.associations.reading import read_own_associations
 from jwmirror.pipeline.derivation import differences, key_of
 from jwmirror.pipeline.usercode.files import check_files
+from jwmirror.planning.alignment import aligned_mosaics
 from jwmirror.planning.association_choice import describe_unmatched, own_paths, with_types
 from jwmirror.planning.inputs import available_files
 from tests.setup.calibration import FolderResults
@@ -345,3 +347,73 @@ def test_a_recipe_s_result_is_a_member_beside_an_own_file(tmp_path):
     assert [(item.name, item.role) for item in third.inputs] == [
         (cal, "science"), ("psf.fits", "psf"),
     ]  # fmt: skip
+
+
+def test_science_of_two_instruments_is_refused(tmp_path):
+    """jwst would combine it, with the references of the first member."""
+    of = own_association(tmp_path, (CAL, "science"), ("sky.fits", "science"), asn_type="image3")
+    headers = [
+        canonical({"meta.exposure.type": exp_type, "meta.instrument.name": instrument})
+        for exp_type, instrument in (("NRC_IMAGE", "NIRCAM"), ("MIR_IMAGE", "MIRI"))
+    ]
+    own = own_file(str(tmp_path / "sky.fits"), "x", header=headers[1])
+    row = replace(mast(CAL), header=headers[0])
+
+    refused = planned(row, of=of, recipe=FROM_CAL, own=own)
+
+    assert (refused.product, refused.cause) == ("mine", "request")
+    assert refused.why == (
+        "mine.json: science members are of NIRCAM (the first one) and MIRI (sky.fits); an "
+        "association is of one instrument; take the others out"
+    )
+
+
+# ---- mosaics that are aligned ------------------------------------------------------------------
+
+ALIGNED = {"image3": {"steps": {"tweakreg": {"abs_refcat": "GAIADR3"}}}}
+
+
+class StrictSources(PlanSources):
+    """As the installed jwst: there is no pipeline without a name."""
+
+    def resolve(self, pipeline, header, requested):
+        """Fail as a look-up does."""
+        return super().resolve({"image3": "image3"}[pipeline], header, requested)
+
+
+def test_own_files_of_one_name_have_fields_by_their_paths(tmp_path):
+    """Recipes may combine files of equal names from different folders, and so of other fields."""
+    recipes = [replace(FROM_CAL, name=name, parameters=ALIGNED) for name in ("a", "b")]
+    chosen, own = {}, {}
+    for recipe in recipes:
+        folder = tmp_path / recipe.name
+        folder.mkdir()
+        (folder / CAL).write_bytes(b"")
+        of = own_association(folder, (f"./{CAL}", "science"), asn_type="image3")
+        chosen[recipe.name] = (of,)
+        own |= own_file(str(folder / CAL), recipe.name, header=mast(CAL).header)
+    associations, available = Associations(chosen=chosen), available_files([], own=own)
+
+    first, second = aligned_mosaics(available, associations, recipes, StrictSources().resolvers)
+
+    assert first.field != second.field
+    slices = GaiaSlices(missing={first.field: "down", second.field: "down"})
+    waits = [
+        PlanSources(slices=slices).plan_stage(3, available, associations, recipe).waits
+        for recipe in recipes
+    ]
+    assert [wait.why for (wait,) in waits] == ["alignment to GAIADR3: down"] * 2
+
+
+def test_an_association_without_a_type_is_not_looked_up_for_gaia(tmp_path):
+    """The plan will ask for the type; the others get their slices."""
+    cal = f"{root(1)}_calints.fits"
+    untyped = own_association(tmp_path, (cal, "science"), asn_type=None, asn_rule="DMS_Level3_Base")
+    recipe = replace(FROM_CAL, parameters=ALIGNED)
+    available = available_files([mast(cal, "NRC_CORON")])
+
+    found = aligned_mosaics(
+        available, Associations(found=(untyped,)), [recipe], StrictSources().resolvers
+    )
+
+    assert list(found) == []

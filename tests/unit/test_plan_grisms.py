@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.core.model import Failure, Receipt
+from jwmirror.core.model import Exclusion, Failure, Receipt
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import LEVELS, LEVELS_WITHOUT_GRISMS, Unsettled
+from jwmirror.planning.association_choice import choose_associations
 from jwmirror.planning.levels import grism_associations
 from jwmirror.services.run.holdings import Holdings
 from jwmirror.services.run.plan import LevelPlanner
@@ -181,3 +182,35 @@ def test_other_recipes_and_associations_keep_their_levels():
     found = grism_associations(Associations(found=(*ALL.found, nod)), [DEEP, other])
 
     assert found == {"deep": frozenset({("spec2", root(2)), ("spec3", SPECTRUM)})}
+
+
+@pytest.mark.parametrize("stages", [(1, 2), (1, 2, 3)])
+def test_mast_s_catalogue_of_an_excluded_image_is_not_taken(empty_mirror, stages):
+    """It is made of that image, so the spectra wait, and the reason is named."""
+    lost = Exclusion(match={"exposure": "1"}, because="guide star lost")
+    recipe = replace(DEEP, stages=stages, exclude=(lost,))
+    upstream = tuple(entry(product(name), identity="i") for name in FILES)
+    associations = choose_associations(ALL, ENTRIES, [recipe], {}, {})
+    runs = Runs(empty_mirror.root, associations, (*ENTRIES, *upstream))
+
+    plans, computed = runs.run(recipe)
+
+    assert not any("spec2" in level for level in computed)
+    second = next(w for plan in plans.values() for w in plan.waits if w.product == root(2))
+    assert second.cause == "input"
+    assert second.why.startswith(f"member {IMAGE}_cat.ecsv is missing: MAST's has exposures that ")
+    assert f"{root(1)}_cal.fits: guide star lost" in second.why
+
+
+def test_an_image_of_the_rest_feeds_the_spectra(empty_mirror):
+    """One of two direct images is excluded: the recipe makes the catalogue of the other."""
+    lost = Exclusion(match={"exposure": "3"}, because="guide star lost")
+    recipe = replace(DEEP, exclude=(lost,))
+    cals = [f"{root(n)}_cal.fits" for n in (1, 3)]
+    both = (IMAGING[0], association("image3", IMAGE, *cals), *GRISMS)
+    entries = (*ENTRIES, exposure(3, "NIS_IMAGE"))
+    associations = choose_associations(Associations(found=both), entries, [recipe], {}, {})
+
+    _, computed = Runs(empty_mirror.root, associations, entries).run(recipe)
+
+    assert computed[2:] == [["image3"], ["spec2"], ["spec3"]]

@@ -18,6 +18,7 @@ from jwmirror.core.model import (
 )
 from jwmirror.planning.association_choice import describe_unmatched
 from jwmirror.planning.builder import PlanBuilder
+from jwmirror.planning.exclusions import made_of_excluded
 from jwmirror.planning.inputs import AvailableFiles, available_files
 from jwmirror.planning.levels import Names, grism_associations, level_of, levels_of
 from jwmirror.planning.plan import plan_associations, plan_exposures
@@ -147,6 +148,7 @@ class LevelPlanner:
             assumed_done=[chain for plan in lower for chain in plan.chains] if is_preview else (),
             absent=absent,
             own=own,
+            not_taken=made_of_excluded(associations, self.recipes),
         )
         new_waits = [wait for wait in waits if (wait.recipe, wait.product) not in reported]
         builder = self._builder(available, new_waits)

@@ -68,7 +68,7 @@ class AlignedMosaic(NamedTuple):
     """A mosaic that is aligned to a catalogue of Gaia."""
 
     catalogue: str
-    members: tuple[str, ...]  # file names of the science members
+    members: tuple[str, ...]  # file names of the science members; paths of the user's
     files: tuple[Input, ...]  # from which the recipe makes them
 
     @property
@@ -87,5 +87,5 @@ class GaiaSlices:
 
 
 def mosaic_field(catalogue: str, members: tuple[str, ...]) -> str:
-    """Return the name of the field of these science members (file names) in a catalogue."""
+    """Return the name of the field of these science members, as in AlignedMosaic."""
     return f"{catalogue} {digest(members)}"
