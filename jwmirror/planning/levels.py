@@ -56,6 +56,21 @@ def _science_roots(association: Association) -> set[str]:
     return {root_of(member.name) for member in association.science if not member.path}
 
 
+def images_of_mast(associations: Associations, recipe: Recipe) -> tuple[str, ...]:
+    """Return the products of direct images that a recipe's own associations leave to MAST.
+
+    MAST's associations of them are replaced by the recipe's, whose products have other names, so
+    its grism exposures read MAST's files.
+    """
+    combined = associations.of(recipe, 3)
+    if not recipe.associations or not combined:
+        return ()
+    made = {association.product for association in combined}
+    of_mast = {each.product for each in associations.found if each.stage == 3} - made
+    roots = {root for association in associations.of(recipe, 2) for root in association.roots}
+    return tuple(sorted(roots & of_mast))
+
+
 def levels_of(grisms: Mapping[str, Names]) -> tuple[str, ...]:
     """Return the names of the levels of a run, in order."""
     return LEVELS if grisms else LEVELS_WITHOUT_GRISMS

@@ -8,7 +8,7 @@ from jwmirror.core.model import Exclusion, Failure, Receipt
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import LEVELS, LEVELS_WITHOUT_GRISMS, Unsettled
 from jwmirror.planning.association_choice import choose_associations
-from jwmirror.planning.levels import grism_associations
+from jwmirror.planning.levels import grism_associations, images_of_mast
 from jwmirror.services.run.holdings import Holdings
 from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.results import ResultStore
@@ -214,3 +214,15 @@ def test_an_image_of_the_rest_feeds_the_spectra(empty_mirror):
     _, computed = Runs(empty_mirror.root, associations, entries).run(recipe)
 
     assert computed[2:] == [["image3"], ["spec2"], ["spec3"]]
+
+
+@pytest.mark.parametrize(("name", "left"), [("mine", (IMAGE,)), (IMAGE, ())])
+def test_images_that_own_associations_do_not_make_are_named(name, left):
+    """The user's mosaic of the direct images has another name than the spectra ask for."""
+    recipe = replace(DEEP, associations=("mine.json",))
+    mine = association("image3", name, f"{root(1)}_cal.fits", name="mine.json")
+
+    chosen = choose_associations(ALL, ENTRIES, [recipe], {}, {"deep": [mine]})
+
+    assert images_of_mast(chosen, recipe) == left
+    assert images_of_mast(ALL, DEEP) == ()

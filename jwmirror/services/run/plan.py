@@ -20,7 +20,13 @@ from jwmirror.planning.association_choice import describe_unmatched
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.exclusions import made_of_excluded
 from jwmirror.planning.inputs import AvailableFiles, available_files
-from jwmirror.planning.levels import Names, grism_associations, level_of, levels_of
+from jwmirror.planning.levels import (
+    Names,
+    grism_associations,
+    images_of_mast,
+    level_of,
+    levels_of,
+)
 from jwmirror.planning.plan import plan_associations, plan_exposures
 from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.settling import settled_associations, settled_exposures
@@ -122,13 +128,22 @@ class LevelPlanner:
         entries, associations, unsettled, absent, own = self.holdings
         settled, waits = settled_exposures(entries, unsettled, self.recipes)
         builder = self._builder(available_files(settled, absent=absent, own=own), waits)
-        builder.notes += (
-            f"recipe {recipe.name}: {part}"
-            for recipe in self.recipes
-            for part in describe_unmatched(entries, associations, recipe)
-        )
+        builder.notes += self._notes()
         plan_exposures(builder, associations, self.recipes)
         return replace(builder.build(self.batch_size), levels=levels_of(self._grisms))
+
+    def _notes(self) -> Iterator[str]:
+        """Yield what of the recipes has no effect, or not the one that users may expect."""
+        entries, associations, *_ = self.holdings
+        for recipe in self.recipes:
+            for part in describe_unmatched(entries, associations, recipe):
+                yield f"recipe {recipe.name}: {part}"
+            for product in images_of_mast(associations, recipe):
+                yield (
+                    f"recipe {recipe.name}: grism exposures read MAST's catalogue, segmentation "
+                    f"map and image of {product}; to use your own, give the product of your "
+                    "association this name"
+                )
 
     def _plan_associations(
         self, name: str, lower: Sequence[Plan], receipts: Sequence[Receipt], is_preview: bool
