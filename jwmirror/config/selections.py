@@ -71,7 +71,7 @@ def association_mistakes(
     if isinstance(stages, list) and 1 in stages and 3 in stages and 2 not in stages:
         yield f"{place}.stages: found [1, 3]; stage 3 needs the products of stage 2: add 2"
     names = recipe.get("associations")
-    known: dict[tuple[str, str], str] = {}
+    known: list[tuple[Association, str]] = []
     for i, name in enumerate(names if isinstance(names, list) else ()):
         where = f"{place}.associations[{i}]"
         try:
@@ -83,11 +83,18 @@ def association_mistakes(
             product, asn_type = association.product, association.asn_type
             problems = _problems(association, all_stages, programs)
             yield from (f"{where}: {name}{problem}" for problem in problems)
-            if other := known.get((product, asn_type)):
-                twice = "twice" if other == str(name) else f"and so does {other}"
+            same = [file for other, file in known if _makes_same(association, other)]
+            if same:
+                twice = "twice" if same[-1] == str(name) else f"and so does {same[-1]}"
                 made = f"{name} makes {product}{f' ({asn_type})' if asn_type else ''}"
                 yield f"{where}: {made}, {twice}; use one of them, or rename its product"
-            known[product, asn_type] = str(name)
+            known.append((association, str(name)))
+
+
+def _makes_same(one: Association, other: Association) -> bool:
+    """Return whether two associations make, or may make, the same files."""
+    is_same_type = one.pipeline == other.pipeline or "" in (one.pipeline, other.pipeline)
+    return is_same_type and (one.product, one.stage) == (other.product, other.stage)
 
 
 def own_associations(recipe: Mapping[str, Any]) -> Iterator[tuple[int, Association]]:

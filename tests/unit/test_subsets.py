@@ -45,6 +45,7 @@ def test_own_associations_are_read_before_the_first_job(tmp_path):
     names = [
         association_file(tmp_path, "a.json"),
         association_file(tmp_path, "b.json", product="other"),
+        association_file(tmp_path, "c.json", kind="spec3", product="other"),
     ]
 
     (recipe,) = parse(config(associations=names)).recipes
@@ -56,6 +57,11 @@ def test_own_associations_are_read_before_the_first_job(tmp_path):
     ("files", "told"),
     [
         ([("a.json", {}), ("b.json", {})], "b.json makes mine (image3), and so does"),
+        ([("a.json", {"kind": "None"}), ("b.json", {})], "b.json makes mine (image3), and so does"),
+        (
+            [("a.json", {"kind": "tso-image3"}), ("b.json", {"kind": "None"})],
+            "b.json makes mine, and so does",
+        ),
         ([("a.json", {"kind": "image4"})], "a.json: it is not an association that can be used"),
         ([("a.json", {}), ("a.json", {})], "a.json makes mine (image3), twice"),
         ([("a.json", {"kind": "None"})] * 2, "a.json makes mine, twice"),
