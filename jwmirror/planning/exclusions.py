@@ -9,8 +9,10 @@ from jwmirror.core.model import Entry, Exclusion, Recipe
 from jwmirror.core.model.association import UNCAL, Association, Associations, root_of
 from jwmirror.core.model.plan import ExcludedFiles
 from jwmirror.core.names import exposure_parts, root_and_suffix
+from jwmirror.pipeline.registry import stage_that_makes
 
 ProductName = tuple[str, str, int]  # recipe, product and stage
+PASSES = 3  # exposures of stage 2 -> mosaics of direct images -> grism exposures of stage 2
 
 
 def exclusion_of(recipe: Recipe, filename: str) -> Exclusion | None:
@@ -60,14 +62,31 @@ def made_of_excluded(
 ) -> dict[ProductName, str]:
     """Return why recipes take no file of some of MAST's products: these have excluded exposures.
 
-    They are mosaics of direct images, and exposures from which others were subtracted.
+    They are mosaics of direct images, spectra of grisms that were extracted with these, and
+    exposures from which others were subtracted.
     """
     return {
-        (recipe.name, association.product, association.stage): _describe_content(excluded, recipe)
+        (recipe.name, product, stage): _describe_content(excluded, recipe)
         for recipe in recipes
-        for association in (associations.found if recipe.exclude else ())
-        if (excluded := _excluded_members(association, recipe))
+        if recipe.exclude
+        for (product, stage), excluded in _excluded_content(associations.found, recipe).items()
+        if excluded
     }
+
+
+def _excluded_content(
+    associations: Iterable[Association], recipe: Recipe
+) -> dict[tuple[str, int], dict[str, str]]:
+    """Return the excluded exposures that each product is made of, by product and stage."""
+    content: dict[tuple[str, int], dict[str, str]] = {}
+    for _ in range(PASSES):
+        for association in associations:
+            of_product = content.setdefault((association.product, association.stage), {})
+            of_product |= _excluded_members(association, recipe)
+            for member in association.members:
+                made = (root_of(member.name), stage_that_makes(member.name))
+                of_product |= content.get(made, {})
+    return content
 
 
 def _describe_content(excluded: Mapping[str, str], recipe: Recipe) -> str:

@@ -31,6 +31,7 @@ ALL = Associations(found=(*IMAGING, *GRISMS))
 ENTRIES = (exposure(1, "NIS_IMAGE"), exposure(2, "NIS_WFSS"))
 MAKES = {"detector1": ["rate.fits"], "image2": ["cal.fits"], "spec2": ["cal.fits", "x1d.fits"],
          "image3": ["i2d.fits", "cat.ecsv", "segm.fits"], "spec3": ["x1d.fits"]}  # fmt: skip
+LOST = Exclusion(match={"exposure": "1"}, because="guide star lost")
 
 
 class Runs:
@@ -187,8 +188,7 @@ def test_other_recipes_and_associations_keep_their_levels():
 @pytest.mark.parametrize("stages", [(1, 2), (1, 2, 3)])
 def test_mast_s_catalogue_of_an_excluded_image_is_not_taken(empty_mirror, stages):
     """It is made of that image, so the spectra wait, and the reason is named."""
-    lost = Exclusion(match={"exposure": "1"}, because="guide star lost")
-    recipe = replace(DEEP, stages=stages, exclude=(lost,))
+    recipe = replace(DEEP, stages=stages, exclude=(LOST,))
     upstream = tuple(entry(product(name), identity="i") for name in FILES)
     associations = choose_associations(ALL, ENTRIES, [recipe], {}, {})
     runs = Runs(empty_mirror.root, associations, (*ENTRIES, *upstream))
@@ -200,6 +200,20 @@ def test_mast_s_catalogue_of_an_excluded_image_is_not_taken(empty_mirror, stages
     assert second.cause == "input"
     assert second.why.startswith(f"member {IMAGE}_cat.ecsv is missing: MAST's has exposures that ")
     assert f"{root(1)}_cal.fits: guide star lost" in second.why
+
+
+def test_mast_s_spectra_of_an_excluded_image_are_not_combined(empty_mirror):
+    """A recipe of stage 3: MAST extracted them with the catalogue of that image."""
+    recipe = replace(DEEP, stages=(3,), exclude=(LOST,))
+    files = (f"{root(2)}_cal.fits", *FILES)
+    upstream = tuple(entry(product(name), identity="i") for name in files)
+    associations = choose_associations(ALL, ENTRIES, [recipe], {}, {})
+
+    plans, computed = Runs(empty_mirror.root, associations, (*ENTRIES, *upstream)).run(recipe)
+
+    (wait,) = plans["associations-3"].waits
+    assert not any(computed)
+    assert wait.product == SPECTRUM and f"{root(1)}_cal.fits: guide star lost" in wait.why
 
 
 def test_an_image_of_the_rest_feeds_the_spectra(empty_mirror):
