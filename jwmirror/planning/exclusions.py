@@ -1,6 +1,6 @@
 """Exposures that recipes exclude, and the products that are made without them or not made. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 
@@ -12,7 +12,7 @@ from jwmirror.core.names import exposure_parts, root_and_suffix
 from jwmirror.pipeline.registry import stage_that_makes
 
 ProductName = tuple[str, str, int]  # recipe, product and stage
-PASSES = 3  # exposures of stage 2 -> mosaics of direct images -> grism exposures of stage 2
+PASSES = 2  # from exposures to mosaics of direct images, and to grism exposures
 
 
 def exclusion_of(recipe: Recipe, filename: str) -> Exclusion | None:
@@ -75,17 +75,18 @@ def made_of_excluded(
 
 
 def _excluded_content(
-    associations: Iterable[Association], recipe: Recipe
+    associations: Collection[Association], recipe: Recipe
 ) -> dict[tuple[str, int], dict[str, str]]:
     """Return the excluded exposures that each product is made of, by product and stage."""
     content: dict[tuple[str, int], dict[str, str]] = {}
+    for association in associations:
+        of_product = content.setdefault((association.product, association.stage), {})
+        of_product |= _excluded_members(association, recipe)
     for _ in range(PASSES):
         for association in associations:
-            of_product = content.setdefault((association.product, association.stage), {})
-            of_product |= _excluded_members(association, recipe)
             for member in association.members:
                 made = (root_of(member.name), stage_that_makes(member.name))
-                of_product |= content.get(made, {})
+                content[association.product, association.stage] |= content.get(made, {})
     return content
 
 

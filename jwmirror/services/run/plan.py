@@ -123,6 +123,11 @@ class LevelPlanner:
         """The associations that need products of their recipe's stage 3, settled or not."""
         return grism_associations(self.holdings.associations, self.recipes)
 
+    @cached_property
+    def _not_taken(self) -> dict[tuple[str, str, int], str]:
+        """The reasons why recipes take no file of some of MAST's products, as made_of_excluded."""
+        return made_of_excluded(self.holdings.associations, self.recipes)
+
     def _plan_exposures(self) -> Plan:
         """Plan the exposures that do not wait for an unsettled association."""
         entries, associations, unsettled, absent, own = self.holdings
@@ -163,7 +168,7 @@ class LevelPlanner:
             assumed_done=[chain for plan in lower for chain in plan.chains] if is_preview else (),
             absent=absent,
             own=own,
-            not_taken=made_of_excluded(associations, self.recipes),
+            not_taken=self._not_taken,
         )
         new_waits = [wait for wait in waits if (wait.recipe, wait.product) not in reported]
         builder = self._builder(available, new_waits)
