@@ -246,6 +246,19 @@ def test_a_name_with_an_addition_is_an_own_file_beside_the_association(tmp_path,
     assert (absent.path, present.path) == ("", str(tmp_path / name) if is_own else "")
 
 
+@pytest.mark.parametrize("name", ["jw01346_cat.ecsv", "jw01346_full_mosaic_i2d.fits", "cat.ecsv"])
+def test_a_name_without_observation_is_an_own_file(tmp_path, name):
+    """No product of MAST or of a recipe has one; so a missing file is a mistake."""
+    path = saved(tmp_path, spectra(RATES[0]))
+    content = json.loads(path.read_text())
+    content["products"][0]["members"].append({"expname": name, "exptype": "sourcecat"})
+    path.write_text(json.dumps(content))
+
+    member = read_own_associations(path)[0].members[-1]
+
+    assert member.path == str(tmp_path / name)
+
+
 def test_a_missing_own_file_is_named_with_the_line_that_asks_for_it(tmp_path):
     """Case 11: members by content; and a shutter configuration."""
     members = [("science", RATES[0]), ("sourcecat", "my_cat.ecsv"), ("segmap", "my_segm.fits")]

@@ -9,7 +9,7 @@ from jwmirror.config.yaml_files import YamlPath, describe_path
 from jwmirror.core.files import open_regular
 from jwmirror.core.model import Recipe
 from jwmirror.core.model.association import Member
-from jwmirror.core.names import parse_product
+from jwmirror.core.names import observation_of
 from jwmirror.pipeline.associations.reading import read_own_associations
 from jwmirror.pipeline.usercode.catalogues import CatalogueError, read_grism_catalogue
 from jwmirror.pipeline.usercode.files import absolute_path
@@ -46,7 +46,7 @@ def _origins(members: Iterable[Member]) -> Iterator[str]:
     Notebooks write folders that may be only on their author's disk.
     """
     members = tuple(members)
-    if own := dict.fromkeys(m.path for m in members if m.path and parse_product(m.name)):
+    if own := dict.fromkeys(m.path for m in members if m.path and observation_of(m.name)):
         yield (
             "your own files are members, not those of the recipe or MAST: "
             f"{_some(own)}; write names without folders to use those"

@@ -262,8 +262,9 @@ def _own_path(expname: Any, folder: Path) -> tuple[str, str]:
     if not isinstance(expname, str):
         return "", ""
     path = Path(os.path.normpath(folder / Path(expname).expanduser()))
+    product = names.parse_product(path.name)
     may_be_own = "/" in expname or _has_additions(path.name)
-    if names.parse_product(path.name) is None or (may_be_own and path.is_file()):
+    if not (product and product.observation) or (may_be_own and path.is_file()):
         return str(path), ""
     return "", str(path) if may_be_own else ""
 
