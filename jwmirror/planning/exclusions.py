@@ -93,9 +93,9 @@ def _excluded_content(
 def _describe_content(excluded: Mapping[str, str], recipe: Recipe) -> str:
     listed = "; ".join(f"{name}: {because}" for name, because in excluded.items())
     return (
-        f"MAST's has exposures that recipe {recipe.name} excludes ({listed}); let the recipe make "
-        "it of others (stages, asn in the products of its program), or name a file of your own in "
-        "an association"
+        f"MAST's is made of exposures that recipe {recipe.name} excludes ({listed}); let the "
+        "recipe make it of the others (stages, and asn in the products of its program), or name a "
+        "file of your own in an association"
     )
 
 

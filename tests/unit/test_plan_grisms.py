@@ -198,7 +198,9 @@ def test_mast_s_catalogue_of_an_excluded_image_is_not_taken(empty_mirror, stages
     assert not any("spec2" in level for level in computed)
     second = next(w for plan in plans.values() for w in plan.waits if w.product == root(2))
     assert second.cause == "input"
-    assert second.why.startswith(f"member {IMAGE}_cat.ecsv is missing: MAST's has exposures that ")
+    assert second.why.startswith(
+        f"member {IMAGE}_cat.ecsv is missing: MAST's is made of exposures "
+    )
     assert f"{root(1)}_cal.fits: guide star lost" in second.why
 
 
