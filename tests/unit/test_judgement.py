@@ -47,7 +47,15 @@ class Results:
         self.findings: tuple[ReferenceFinding, ...] = ()
 
     def make(
-        self, suffix: str, *made_of: str, replaced="", steps=None, parameters=None, own="", **values
+        self,
+        suffix: str,
+        *made_of: str,
+        replaced="",
+        steps=None,
+        parameters=None,
+        own="",
+        excluded=(),
+        **values,
     ) -> Result:
         """Store a result of one file, made of the current results of other suffixes."""
         name, version = f"x_{suffix}.fits", len(list((self.root / "provenance").glob("*")))
@@ -81,6 +89,7 @@ class Results:
             made_at="2026-03-01T12:00:00+00:00",
             measurements=measurements,
             replaced=replaced,
+            excluded=dict.fromkeys(excluded, "guide star lost"),
         )
         Provenance(self.root).record_once(record)
         result = records.result(PIPELINE[suffix], "x", file, key=record.key)
@@ -429,6 +438,17 @@ def test_a_changed_override_file_excuses_another_flux_scale(results):
     results.make("rate", replaced=old.key, own="other bytes", median=2.0, noise=0.2)
 
     assert results.publish() == {"x_rate.fits": "sound"}
+
+
+def test_an_excluded_exposure_excuses_another_flux_scale(results):
+    """The user asked for a mosaic of the others; so does one who takes it back."""
+    full = results.make("i2d")
+    less = results.make("i2d", replaced=full.key, excluded=["y_cal.fits"], median=2.0, noise=0.2)
+    assert results.publish() == {"x_i2d.fits": "sound"}
+
+    results.make("i2d", replaced=less.key)
+
+    assert results.publish() == {"x_i2d.fits": "sound"}
 
 
 def test_an_earlier_result_keeps_its_members_caveats(results):

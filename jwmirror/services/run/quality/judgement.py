@@ -185,13 +185,14 @@ class _Judging:
     def _replaced(self, name: Name, record: ProvenanceRecord) -> ProvenanceRecord | None:
         """Return the record of the result before, unless the user requested a change.
 
-        The parameters, the user's code and files must be equal, also those of changed members.
+        The parameters, the user's code and files must be equal, also those of changed members, and
+        the members that the recipe excludes.
         """
         before = self._read(record.replaced) if record.replaced else None
         if before is None:
             return None
         old, new = before.derivation, record.derivation
-        if _requested(old) != _requested(new):
+        if _requested(old) != _requested(new) or before.excluded.keys() != record.excluded.keys():
             return None
         identities = {item.name: item.identity for item in old.inputs}
         for item in new.inputs:
