@@ -4,16 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.core.model import Exclusion, Failure, Receipt
+from jwmirror.core.model import Exclusion
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import LEVELS, LEVELS_WITHOUT_GRISMS, Unsettled
 from jwmirror.planning.association_choice import choose_associations
 from jwmirror.planning.levels import grism_associations, images_of_mast
-from jwmirror.services.run.holdings import Holdings
-from jwmirror.services.run.plan import LevelPlanner
-from jwmirror.services.run.results import ResultStore
-from tests.setup.plans import DEEP, PlanSources, chains, exposure, root
-from tests.setup.records import association, entry, product, result, result_file
+from tests.setup.level_runs import MAKES, LevelRuns
+from tests.setup.plans import DEEP, chains, exposure, root
+from tests.setup.records import association, entry, product
 
 IMAGE, SPECTRUM = "jw01345-o001_t001_niriss_clear-f200w", "jw01345-o001_t001_niriss_gr150r"
 WITH = [f"sourcecat:{IMAGE}_cat.ecsv", f"segmap:{IMAGE}_segm.fits",
@@ -29,55 +27,22 @@ GRISMS = (
 )
 ALL = Associations(found=(*IMAGING, *GRISMS))
 ENTRIES = (exposure(1, "NIS_IMAGE"), exposure(2, "NIS_WFSS"))
-MAKES = {"detector1": ["rate.fits"], "image2": ["cal.fits"], "spec2": ["cal.fits", "x1d.fits"],
-         "image3": ["i2d.fits", "cat.ecsv", "segm.fits"], "spec3": ["x1d.fits"]}  # fmt: skip
 LOST = Exclusion(match={"exposure": "1"}, because="guide star lost")
 
 
-class Runs:
-    """Runs of one mirror, level by level; `failing` pipelines fail."""
+class Runs(LevelRuns):
+    """Runs of a mirror with two exposures, an image and a spectrum."""
 
-    def __init__(self, root, associations=ALL, entries=ENTRIES, unsettled=()):
-        self.sources, self.failing = PlanSources(), ""
-        self.results = ResultStore(root)
-        self.results.recall = self.sources.results.get
-        self.results.published_derivation = self.sources.published
-        self.holdings = Holdings(entries, associations, unsettled)
+    def __init__(self, mirror, associations=ALL, entries=ENTRIES, unsettled=()):
+        super().__init__(mirror, associations, entries, unsettled)
 
-    def planner(self, recipe=DEEP) -> LevelPlanner:
+    def planner(self, recipe=DEEP):
         """The planner of the next run."""
-        return LevelPlanner(self.holdings, [recipe], self.sources.resolvers, self.results)
+        return super().planner(recipe)
 
     def run(self, recipe=DEEP):
         """The plans of a run by level, and the pipelines that each level computed."""
-        plans, receipts, computed = [], [], []
-        while len(plans) < len(plans[0].levels if plans else LEVELS):
-            plans += self.planner(recipe).plan_levels(plans, receipts)[:1]
-            made, failures = [], []
-            for chain in chains(plans[-1]):
-                results, failed = self._compute(chain)
-                made += results
-                failures += failed
-            computed.append([each.pipeline for each in made])
-            receipts.append(Receipt(results=tuple(made), failures=tuple(failures)))
-        return dict(zip(plans[0].levels, plans, strict=True)), computed
-
-    def _compute(self, chain):
-        from jwmirror.pipeline.derivation import bind, key_of
-
-        files, made = (), []
-        for derivation in chain.derivations:
-            bound = bind(derivation, files) if files else derivation
-            if bound.pipeline == self.failing:
-                why = Failure("x", "no sources", chain.recipe, chain.product)
-                return made, [why]
-            key = key_of(bound)
-            names = [f"{bound.product}_{end}" for end in MAKES[bound.pipeline]]
-            files = tuple(result_file(name, f"{key[:8]}-{name}") for name in names)
-            self.sources.results[key] = files
-            self.sources.derivations[chain.recipe, bound.product, bound.pipeline] = bound
-            made.append(result(bound.pipeline, bound.product, *files, key=key))
-        return made, []
+        return super().run(recipe)
 
 
 def test_spectra_follow_the_products_of_their_direct_images(empty_mirror):
