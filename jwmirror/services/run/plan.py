@@ -1,6 +1,6 @@
 """Plan the recalibration of a mirror, level by level."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
