@@ -111,10 +111,13 @@ def _change_of_new(product: Product, predecessor: Entry | None) -> Change:
     if predecessor is None:
         return Change(kind=kinds.NEW, product=product)
     is_association = names.parse_association(product.filename) is not None
+    reason = Reason("name", predecessor.filename, product.filename)
+    if predecessor.filename == product.filename:
+        reason = Reason("URI", predecessor.upstream.uri, product.uri)
     return Change(
         kind=kinds.RESTAMPED if is_association else kinds.RENAMED,
         product=product,
-        reasons=(Reason("name", predecessor.filename, product.filename),),
+        reasons=(reason,),
         replaces=predecessor.filename,
     )
 
@@ -185,23 +188,24 @@ def _access_reasons(old: Product, new: Product) -> tuple[Reason, ...]:
 def pair_successors(vanished: Iterable[Entry], new: Iterable[Product]) -> dict[str, Entry]:
     """Return, by the URI of each new product that succeeds a vanished one, that entry; one to one.
 
-    Associations and pools: of the same program, candidate and type, with the same counter, or
-    else the only ones left; of several stamps the latest are paired. MAST changes the stamp at
-    each reprocessing, and sometimes the counter (jwst issue 10868). Other products: with the same
-    bytes, or the same name but for the target (jdaviz issue 3770); only where just one pair fits.
+    All: with the same file name, under another URI. Else associations and pools: of the same
+    program, candidate and type, with the same counter, or else the only ones left; of several
+    stamps the latest are paired. MAST changes the stamp at each reprocessing, and sometimes the
+    counter (jwst issue 10868). Other products: with the same bytes, or the same name but for the
+    target (jdaviz issue 3770); only where just one pair fits.
     """
     entries = {entry.upstream.uri: entry for entry in vanished}
-    olds, news = [entry.upstream for entry in entries.values()], list(new)
+    olds = {uri: entry.upstream for uri, entry in entries.items()}
+    news = {product.uri: product for product in new}
     predecessors: dict[str, Entry] = {}
     for key_of, may_choose in _PAIRING_RULES:
-        olds_by_key, news_by_key = group_by(olds, key_of), group_by(news, key_of)
+        olds_by_key, news_by_key = group_by(olds.values(), key_of), group_by(news.values(), key_of)
         for key in (olds_by_key.keys() & news_by_key.keys()) - {None}:
             old = _only_or_latest(olds_by_key[key], may_choose)
             successor = _only_or_latest(news_by_key[key], may_choose)
             if old and successor:
                 predecessors[successor.uri] = entries[old.uri]
-                olds.remove(old)
-                news.remove(successor)
+                del olds[old.uri], news[successor.uri]
     return predecessors
 
 
@@ -210,6 +214,10 @@ def _only_or_latest(group: list[Product], may_choose: bool) -> Product | None:
     if len(group) == 1:
         return group[0]
     return max(group, key=lambda product: product.filename) if may_choose else None
+
+
+def _filename(product: Product) -> Hashable:
+    return product.filename
 
 
 def _series_and_counter(product: Product) -> Hashable:
@@ -239,6 +247,7 @@ def _name_without_target(product: Product) -> Hashable:
 
 
 _PAIRING_RULES = (  # key of a product; whether the latest of several may be chosen
+    (_filename, False),
     (_series_and_counter, True),
     (_series, False),
     (_content, False),

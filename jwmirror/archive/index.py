@@ -1,11 +1,11 @@
 """An index of the upstream files that a mirror holds of one program, by URI. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 from msgspec import structs
 
-from jwmirror.core.model import UPSTREAM, Entry
+from jwmirror.core.model import Entry
 from jwmirror.core.model.stored import PRESENT
 from jwmirror.store.manifest import entries_of
 
@@ -49,12 +49,8 @@ class HeldIndex:
     def __init__(self, entries: Iterable[Entry], program: int, generation: int = 0):
         self.generation = generation
         self._entries = entries_of(entries)
-        programs, origins = map(self._entries.column, ("product_program", "origin"))
-        numbers: Sequence[int] = range(len(programs))
-        self._of_program = self._entries
-        if {*programs} != {program} or {*origins} != {UPSTREAM}:
-            numbers = [n for n in numbers if programs[n] == program and origins[n] == UPSTREAM]
-            self._of_program = self._entries.rows(numbers)
+        numbers = self._entries.by_program.get(program, ())
+        self._of_program = self._entries.rows(numbers)
         rows = map(HeldRow, numbers, *map(self._of_program.column, _ROW))
         uris = self._of_program.column("product_uri")
         self.rows: dict[str, HeldRow] = dict(zip(uris, rows, strict=True))

@@ -98,7 +98,7 @@ def poll(
             for task, answer in client.answers(tasks)
         ]
     _check_that_some_succeeded(polls)
-    removed = _marks_of_removed_programs(selections, entries, last_checked)
+    removed = _marks_of_removed_programs(selections, rows, last_checked)
     polls.append(Poll(listings=(), changes=(), deselected=removed))
     joined = _joined(polls, is_limited=bool(limited))
     kinds, rejected = tuple(sorted(files.etag_kinds)), token_variable * (accepted != token)
@@ -284,12 +284,11 @@ def _with_evidence(
 
 
 def _marks_of_removed_programs(
-    selections: Iterable[Selection], entries: Iterable[Entry], last_checked: Callable[[int], str]
+    selections: Iterable[Selection], entries: Entries, last_checked: Callable[[int], str]
 ) -> Marks:
     """Return the marks of files of programs that no selection names any more."""
-    mirrored = set(entries_of(entries).column("product_program")) - {None}
     marks: Marks = {}
-    for program in sorted(mirrored - {selection.program for selection in selections}):
+    for program in sorted(entries.by_program.keys() - {each.program for each in selections}):
         held = HeldIndex(entries, program)
         new = marks_without_selection(held, partial(last_checked, program))
         _log_marks(program, new)

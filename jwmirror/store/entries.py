@@ -18,7 +18,7 @@ from jwmirror.core.model import (
     Version,
     canonical,
 )
-from jwmirror.core.model.product import RENAMED, RESTAMPED, STALE, VANISHED, WITHHELD
+from jwmirror.core.model.product import STALE, VANISHED, WITHHELD
 from jwmirror.core.model.quality import Quality
 from jwmirror.core.model.stored import GONE, PRESENT, UPSTREAM
 from jwmirror.store.manifest import Entries, entries_of
@@ -46,12 +46,12 @@ def upstream_entries(
     row stays, so that the next poll finds the change again, if its bytes did not arrive, or if its
     URI is `waiting`. A product that vanished stays, marked; and so does one that is not selected
     any more, unless the poll drops it. The new row of a restamped or renamed product replaces the
-    old one.
+    old one, and so does that of a product with the file name of a row, which has another URI now.
     """
     before = entries_of(before)
     named = {product.uri for product in poll.confirmed} | poll.deselected.keys()
     named |= {change.product.uri for change in poll.changes}
-    filenames = {change.replaces for change in poll.changes}
+    filenames = {name for change in poll.changes for name in _names_of_rows(change)}
     changed: list[int] = []
     unchanged: list[int] = []
     columns = map(before.column, ("product_uri", "product_filename", "deselected"))
@@ -77,24 +77,29 @@ def _changed_rows(
             rows[product.uri] = replace(rows[product.uri], product=product)
     for change in poll.changes:
         uri = change.product.uri
-        replaced = uris.get(change.replaces or "", uri)
+        replaced = {uris.get(name, uri) for name in _names_of_rows(change)} - {uri}
         old = rows.get(uri)
         was_doubted = bool(old and old.product and old.product.needs_token)
         is_given = was_doubted and not change.product.needs_token  # without the token, meanwhile
         if old and old.product:  # access belongs to the product, so to all its versions
             old = replace(old, product=old.product.with_access_of(change.product))
             rows[uri] = old
-        if uri in waiting and replaced in rows and change.kind != STALE:
+        if uri in waiting and change.kind != STALE and rows.keys() & {uri, *replaced}:
             continue
         new = _row_after(change, old, arrived, is_given)
         if new is None:
             continue
         rows[uri] = new
-        if change.kind in (RESTAMPED, RENAMED) and change.replaces in uris:
-            rows.pop(replaced, None)
+        for other in replaced:
+            rows.pop(other, None)
     for uri in poll.deselected.keys() & rows.keys():
         rows[uri] = replace(rows[uri], deselected=poll.deselected[uri])
     return [row for row in rows.values() if not (poll.drops_deselected and row.deselected)]
+
+
+def _names_of_rows(change: Change) -> set[str]:
+    """Return the file names of the rows that the new row of a change replaces."""
+    return {change.product.filename, change.replaces or change.product.filename}
 
 
 def _row_after(

@@ -3,6 +3,7 @@
 A row is an Entry. The fields of its Product have columns with the prefix `product_`.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from functools import cached_property
@@ -41,6 +42,16 @@ class Entries(Sequence[Entry]):
     def whole(self) -> "Entries":
         """The rows with all columns."""
         return self._read() if self._read else self
+
+    @cached_property
+    def by_program(self) -> dict[int, list[int]]:
+        """The rows of MAST's files, by program: places in the table."""
+        rows: dict[int, list[int]] = defaultdict(list)
+        columns = map(self.column, ("origin", "product_program"))
+        for row, (origin, program) in enumerate(zip(*columns, strict=True)):
+            if origin == UPSTREAM:
+                rows[program].append(row)
+        return dict(rows)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

@@ -263,6 +263,20 @@ def test_the_same_bytes_under_another_name_are_renamed():
     assert change.kind == RENAMED
 
 
+def test_files_under_other_uris_are_renamed_whatever_else_fits_them():
+    """All of them have the same bytes; the reason names the URIs."""
+    names = [f"jw01345-o001_t{n:03d}_nircam_clear-f200w_i2d.fits" for n in (1, 2)]
+    olds = [product(name, level=3, checksum=MD5[1]) for name in names]
+    news = [structs.replace(old, uri=f"mast:JWST2/{old.filename}") for old in olds]
+
+    changes = changes_of(listing(*news), *map(entry, olds))
+
+    assert [(change.kind, change.product) for change in changes] == [(RENAMED, n) for n in news]
+    assert [change.reasons for change in changes] == [
+        (Reason("URI", old.uri, new.uri),) for old, new in zip(olds, news, strict=True)
+    ]
+
+
 def test_ambiguous_names_are_not_guessed():
     """Where two could be the former name, nothing is called renamed."""
     names = [f"jw01345-o001_t{n:03d}_nircam_clear-f200w_i2d.fits" for n in (1, 2, 3)]

@@ -125,16 +125,40 @@ def test_what_waits_keeps_its_row_though_its_bytes_are_there():
 
 
 def test_two_renamed_products_do_not_take_each_other_s_place():
-    """Each new row removes the row that it replaces; a reprocessed one removes none."""
+    """Each new row removes the row that it replaces, and no other."""
     olds = [product(f"jw01345-o001_t00{n}_nircam_f200w_i2d.fits") for n in (1, 2)]
     rows = [after((), NEW, old, [version(old)])[old.filename] for old in olds]
     new = product("jw01345-o001_t009_nircam_f200w_i2d.fits")
 
     renamed = after(rows, RENAMED, new, [version(new)], replaces=olds[0].filename)
-    reprocessed = after(rows, REPROCESSED, new, [version(new)], replaces=olds[0].filename)
 
     assert set(renamed) == {olds[1].filename, new.filename}
-    assert set(reprocessed) == {olds[0].filename, olds[1].filename, new.filename}
+
+
+@pytest.mark.parametrize("facts", [{}, {"state": GONE}, {"deselected": "2026-11-01"}])
+@pytest.mark.parametrize("kinds", [(NEW, VANISHED), (VANISHED, NEW), (NEW,)])
+def test_a_file_under_another_uri_has_one_row(facts, kinds):
+    """Whatever became of the former row: a view can show one file of a name."""
+    moved = structs.replace(OFFERED, uri=f"mast:JWST2/{UNCAL}")
+    changes = [Change(kind=k, product=moved if k == NEW else OFFERED) for k in kinds]
+    poll = Poll(listings=(), changes=tuple(changes))
+    before = [replace(HELD_ROW, **facts)]
+
+    (arrived,) = upstream_entries(before, poll, [version(moved, "2" * 64)])
+    (missing,) = upstream_entries(before, poll, [])
+
+    assert (arrived.upstream.uri, arrived.sha256, arrived.state) == (moved.uri, "2" * 64, PRESENT)
+    assert missing.upstream.uri == OFFERED.uri
+
+
+def test_a_renamed_file_replaces_also_a_row_that_has_its_name_already():
+    """One of the same name had vanished under another URI."""
+    old, moved = product(UNCAL.replace("00001", "00002")), structs.replace(OFFERED, uri="mast:b")
+    before = [*after((), NEW, old, [version(old)]).values(), replace(HELD_ROW, state=GONE)]
+
+    rows = after(before, RENAMED, moved, [version(moved, "2" * 64)], replaces=old.filename)
+
+    assert [row.upstream.uri for row in rows.values()] == [moved.uri]
 
 
 def test_reprocessed_product_gets_its_new_bytes():

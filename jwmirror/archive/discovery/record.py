@@ -34,14 +34,6 @@ def write_searches(mirror: Path, record: SearchRecord) -> None:
         write(_path(mirror), record)
 
 
-def recorded_selections(mirror: Path, searches: Iterable[Search]) -> Iterator[Selection]:
-    """Yield the selections of what searches found in the runs so far."""
-    searches = tuple(searches)
-    record = read_searches(mirror) if searches else SearchRecord()
-    for search in searches:
-        yield from found_selections(search, record.found.get(search.key, {}))
-
-
 def selections_of(answers: Iterable[SearchAnswer]) -> Iterator[Selection]:
     """Yield the selections of what searches found."""
     for answer in answers:

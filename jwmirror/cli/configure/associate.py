@@ -1,15 +1,12 @@
 """`jwmirror associate`: write an association to start from."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from jwmirror.cli import app, options, output
-from jwmirror.config.load import build_config, read_content
 from jwmirror.config.selections import expand_numbers
 from jwmirror.core.errors import ConfigError
 from jwmirror.services.configure.associate import write_association
@@ -37,9 +34,8 @@ def associate_command(
     jwst decides the roles of the exposures and the names of their files. Each optical path makes
     one product; in stage 2, each exposure does. No file is overwritten.
     """
-    content = read_content(config or options.CONFIG)
-    loaded = build_config(replace(content, value=_without_own(content.value)))
-    written = write_association(loaded, recipe, rule, _numbers(observations), out, program)
+    file, numbers = config or options.CONFIG, _numbers(observations)
+    written = write_association(file, recipe, rule, numbers, out, program)
     if as_json:
         output.print_json(written)
         return
@@ -57,17 +53,3 @@ def _numbers(text: str) -> set[int]:
             why = f"found {part!r}, expected numbers and ranges, such as 5,6 or 1-4"
             raise ConfigError([f"--observations: {why}"])
     return {number for part in parts for number in expand_numbers(part)}
-
-
-def _without_own(content: Any) -> Any:
-    """Return a config without the association files of recipes: one of them may be yet to write."""
-    recipes = content.get("recipes") if isinstance(content, Mapping) else None
-    if not isinstance(recipes, Mapping):
-        return content
-    others = {
-        name: {key: value for key, value in recipe.items() if key != "associations"}
-        if isinstance(recipe, Mapping)
-        else recipe
-        for name, recipe in recipes.items()
-    }
-    return {**content, "recipes": others}

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 
-from jwmirror.core.model.derivation import STAGES
+from jwmirror.core.model.derivation import OF_ASSOCIATIONS, STAGES
 from jwmirror.core.model.recipe import Recipe
 from jwmirror.core.model.stored import Failure
 
@@ -130,7 +130,7 @@ def pipeline_of_type(asn_type: str) -> str:
     It is the last part of the type: image2 of tso-image2 and of wfs-image2.
     """
     pipeline = asn_type.lower().rpartition("-")[2]
-    return pipeline if STAGES.get(pipeline, 0) > 1 else ""
+    return pipeline if pipeline in OF_ASSOCIATIONS else ""
 
 
 def root_of(filename: str) -> str:

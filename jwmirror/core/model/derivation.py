@@ -9,6 +9,7 @@ STAGES = {  # pipeline -> the stage of a recipe that it belongs to
     **dict.fromkeys(("image2", "spec2"), 2),
     **dict.fromkeys(("image3", "spec3", "tso3", "coron3", "ami3"), 3),
 }
+OF_ASSOCIATIONS = tuple(pipeline for pipeline, stage in STAGES.items() if stage > 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ from jwmirror.core.model.association import (
     PassedOver,
     pipeline_of_type,
 )
-from jwmirror.core.model.derivation import STAGES
+from jwmirror.core.model.derivation import OF_ASSOCIATIONS
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.associations.structure import products_of
 from jwmirror.pipeline.parameters.vocabulary import suffixes
@@ -191,7 +191,7 @@ def _asn_type(value: Any, is_own: bool) -> str:
     if is_own and (not value or str(value).lower() in NO_TYPE):
         return ""
     if not pipeline_of_type(asn_type := _file_name(value, "asn_type")):
-        known = ", ".join(sorted(name for name, stage in STAGES.items() if stage > 1))
+        known = ", ".join(sorted(OF_ASSOCIATIONS))
         raise ValueError(
             f"asn_type is {asn_type}; expected {known}, or a variant such as tso-image2"
         )

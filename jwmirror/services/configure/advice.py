@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from jwmirror.archive.selection import select_products
 from jwmirror.core.model import Listing, Product, Recipe, Search, Selection
-from jwmirror.core.model.derivation import STAGES
+from jwmirror.core.model.derivation import OF_ASSOCIATIONS
 from jwmirror.core.model.search import COMMISSIONING
 
 
@@ -57,7 +57,7 @@ def _selects_associations(selection: Selection) -> bool:
     samples = (
         _association(selection.program, name, kind)
         for name in (*numbers, *(selection.candidates or ()))
-        for kind in (pipeline for pipeline, stage in STAGES.items() if stage > 1)
+        for kind in OF_ASSOCIATIONS
     )
     return _selects(selection, *samples)
 

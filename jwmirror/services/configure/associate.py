@@ -1,14 +1,15 @@
 """Write an association of what a recipe can combine, to be edited and named in the recipe."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from jwmirror.config.load import Config
+from jwmirror.config.load import Config, build_config, read_content
 from jwmirror.core.errors import ConfigError, unknown_name
 from jwmirror.core.model import Entry, Recipe
 from jwmirror.core.model.association import root_of
-from jwmirror.core.model.derivation import STAGES
+from jwmirror.core.model.derivation import OF_ASSOCIATIONS, STAGES
 from jwmirror.pipeline.associations.lists import association_of, takes_exposure
 from jwmirror.pipeline.associations.reading import read_own_associations
 from jwmirror.planning.association_choice import exposures_of
@@ -25,7 +26,7 @@ class WrittenAssociation:
 
 
 def write_association(
-    config: Config,
+    config_file: Path,
     recipe_name: str,
     asn_type: str,
     observations: Collection[int],
@@ -40,6 +41,8 @@ def write_association(
     Raises:
         ConfigError: there is no such recipe or type, no exposure, or the file exists.
     """
+    content = read_content(config_file)
+    config = build_config(replace(content, value=_without_own(content.value)))
     recipe = _recipe(config, recipe_name, asn_type)
     run = last_run(config.mirror)
     if run is None:
@@ -67,15 +70,29 @@ def write_association(
     )
 
 
+def _without_own(content: Any) -> Any:
+    """Return a config without the association files of recipes: one of them may be yet to write."""
+    recipes = content.get("recipes") if isinstance(content, Mapping) else None
+    if not isinstance(recipes, Mapping):
+        return content
+    others = {
+        name: {key: value for key, value in recipe.items() if key != "associations"}
+        if isinstance(recipe, Mapping)
+        else recipe
+        for name, recipe in recipes.items()
+    }
+    return {**content, "recipes": others}
+
+
 def _recipe(config: Config, name: str, asn_type: str) -> Recipe:
     """Return a recipe; ConfigError unless it exists, and may use an association of the type."""
-    types = [pipeline for pipeline, stage in STAGES.items() if stage > 1]
-    if asn_type not in types:
-        raise ConfigError([f"--rule: {unknown_name('type', asn_type, types)}"])
+    if asn_type not in OF_ASSOCIATIONS:
+        raise ConfigError([f"--rule: {unknown_name('type', asn_type, OF_ASSOCIATIONS)}"])
     recipes = {recipe.name: recipe for recipe in config.recipes}
     if name not in recipes:
         raise ConfigError([f"--recipe: {unknown_name('recipe', name, list(recipes))}"])
-    if (stage := STAGES[asn_type]) not in recipes[name].stages:
+    stage = STAGES[asn_type]
+    if stage not in recipes[name].stages:
         why = f"is for stage {stage}, which recipe {name} does not run; add it to stages"
         raise ConfigError([f"--rule: {asn_type} {why}"])
     return recipes[name]

@@ -6,11 +6,12 @@ It uses the planning of a run on what is in the mirror, with the references of t
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from msgspec import structs
 
-from jwmirror.archive.discovery.record import read_searches, recorded_selections
+from jwmirror.archive.discovery.record import found_selections, read_searches
 from jwmirror.archive.selection import select_products
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ReferencesError
@@ -219,7 +220,8 @@ def _notes_on_selection(mirror: Path, entries: Iterable[Entry], config: Config) 
     if new := [search.place for search in config.searches if search.key not in found]:
         yield f"not searched yet: {', '.join(new)}; `jwmirror search` shows what is found."
         return
-    selections = (*config.selections, *recorded_selections(mirror, config.searches))
+    of_searches = (found_selections(search, found[search.key]) for search in config.searches)
+    selections = (*config.selections, *chain.from_iterable(of_searches))
     products = (entry.product for entry in entries if entry.product)
     for program, items in sorted(group_by(products, lambda item: item.program).items()):
         known = Listing(program=program, asked_at="", products=tuple(items))

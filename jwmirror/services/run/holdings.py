@@ -109,12 +109,16 @@ def with_left_out(holdings: Holdings, selections: Iterable[Selection]) -> Holdin
     for association in chain(associations.found, *associations.chosen.values()):
         programs = (association.program, ANY_PROGRAM)
         patterns = {p: n for n in programs for s in excluding.get(n, ()) for p in s.exclude}
-        for member in association.members if patterns else ():
-            raw = f"{root_of(member.name)}{UNCAL}"
-            for name in {member.name, raw} - filenames:
-                if pattern := next((p for p in patterns if fnmatchcase(name, p)), ""):
-                    left_out[name] = _why_left_out(root_of(name), patterns[pattern], pattern)
+        for name in _inputs(association) - filenames if patterns else ():
+            if pattern := next((p for p in patterns if fnmatchcase(name, p)), ""):
+                left_out[name] = _why_left_out(root_of(name), patterns[pattern], pattern)
     return holdings._replace(absent={**left_out, **holdings.absent})
+
+
+def _inputs(association: Association) -> set[str]:
+    """Return the file names of members, and of the raw exposures that they are made from."""
+    members = {member.name for member in association.members}
+    return members | {f"{root_of(name)}{UNCAL}" for name in members}
 
 
 def _why_left_out(root: str, program: int, pattern: str) -> str:
