@@ -72,7 +72,7 @@ def test_all_files_of_an_exposure_are_excluded_or_none(pattern):
     products = [entry(product(f"{root(2)}_{end}.fits")) for end in ("x1d", "o001_crf")]
 
     met = [exclusion_of(recipe, each.filename) for each in (*EXPOSURES, *products)]
-    notes = list(unmatched_exclusions([recipe], [*EXPOSURES, *products], associations))
+    notes = list(describe_unmatched([*EXPOSURES, *products], associations, recipe))
 
     assert met == [None] * 5
     assert len(notes) == 1
