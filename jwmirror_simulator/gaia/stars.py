@@ -58,7 +58,8 @@ def moved(
 
 def distance(ra: np.ndarray, dec: np.ndarray, to_ra: float, to_dec: float) -> np.ndarray:
     """Return the degrees from positions to a position."""
-    return np.degrees(angular_separation(*map(np.radians, (ra, dec, to_ra, to_dec))))
+    here, there = np.radians([ra, dec]), np.radians([to_ra, to_dec])
+    return np.degrees(angular_separation(*here, *there))
 
 
 def stars_of_program(program: Program | None) -> CatalogueStars:
