@@ -8,7 +8,7 @@ from benchmarks.recalibration.claims import Claim
 from benchmarks.recalibration.place import chains_of, open_place
 from benchmarks.recalibration.stages import PLAIN, offline
 from jwmirror.core.model import Derivation, Plan, Receipt
-from jwmirror.planning import memory
+from jwmirror.planning.estimates import memory
 from jwmirror_simulator.exposure_sets import ExposureSet, sized_exposures
 
 # subarray, groups, integrations, exposures, groups of the dark (0: as in other simulated contexts)

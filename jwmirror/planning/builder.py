@@ -29,9 +29,9 @@ from jwmirror.pipeline.derivation import (
     key_of,
     result_of,
 )
-from jwmirror.planning.batches import make_batches
+from jwmirror.planning.estimates.batches import make_batches
+from jwmirror.planning.estimates.memory import stage_bytes
 from jwmirror.planning.inputs import AvailableFiles
-from jwmirror.planning.memory import stage_bytes
 from jwmirror.planning.resolvers.by_environment import Resolvers, resolve_stage
 
 LOST = Reason("result", "lost", "to be recomputed")

@@ -45,7 +45,7 @@ from jwmirror.pipeline.associations.reading import read_association_file
 from jwmirror.pipeline.crds_rules import crds_environment, forget_mappings, rules_of
 from jwmirror.pipeline.identity import UNREAD, identified_version, science_identity
 from jwmirror.pipeline.measure import files as measured
-from jwmirror.planning.memory import stage_bytes
+from jwmirror.planning.estimates.memory import stage_bytes
 from jwmirror.planning.resolvers.local import LocalResolver
 from jwmirror.report.plots import read_image
 from jwmirror_simulator.crds import mappings

@@ -7,8 +7,8 @@ import pytest
 
 from jwmirror.core.model import Chain, Derivation, Input, canonical
 from jwmirror.engine.memory_pool import MemoryPool
-from jwmirror.planning import memory
-from jwmirror.planning.batches import make_batches
+from jwmirror.planning.estimates import memory
+from jwmirror.planning.estimates.batches import make_batches
 from tests.setup import records
 
 GB = 10**9

@@ -16,7 +16,7 @@ from jwmirror.core.model.plan import (
 )
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.pipeline.ramps import ramp_derivation
-from jwmirror.planning import memory
+from jwmirror.planning.estimates import memory
 from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import headers_and_pipelines
 from tests.setup import records

@@ -7,7 +7,7 @@ from jwmirror.core.model import Chain, Poll, Receipt, References, SettleResult
 from jwmirror.crds.cache import CacheHashes
 from jwmirror.engine.batch import calibrate
 from jwmirror.engine.memory_pool import machine_memory
-from jwmirror.planning.memory import stage_budget
+from jwmirror.planning.estimates.memory import stage_budget
 from jwmirror.services.run.quality.stored_files import measure_archived
 from jwmirror.services.run.references import offline_resolvers
 from jwmirror.services.run.results import ResultStore

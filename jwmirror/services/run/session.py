@@ -23,7 +23,7 @@ from jwmirror.core.model.run import Stop
 from jwmirror.core.printing import printable
 from jwmirror.net.token_socket import serve_token
 from jwmirror.pipeline.child_environment import remove_user_variables
-from jwmirror.planning.memory import job_bytes
+from jwmirror.planning.estimates.memory import job_bytes
 from jwmirror.report.formatting import count
 from jwmirror.services.configure.checked_config import build_checked_config, environment_notes
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock

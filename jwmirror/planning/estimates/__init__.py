@@ -1,0 +1,1 @@
+"""Estimates of what stages need, and the jobs that are cut by them."""
