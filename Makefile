@@ -50,7 +50,7 @@ $(VENV)-%/.installed: envs/%.lock envs/build.lock
 demo: install  ## run the workflow on a simulated observatory, in four acts (5 minutes)
 	$(BIN)/python -m demo
 
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 quick: development  ## run the unit tests only (minutes)
 	$(PYTEST) tests/unit

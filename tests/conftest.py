@@ -31,10 +31,18 @@ UNIT = Path(__file__).parent / "unit"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure the coverage of unit tests only: the other tests start processes, and are long."""
+    """Run the tests that start processes first, and measure the coverage of the others only.
+
+    The first ones are long: at the end, all processes but one would wait for the last of them.
+    """
+    items.sort(key=_is_unit_test)
     for item in items:
-        if UNIT not in item.path.parents:
+        if not _is_unit_test(item):
             item.add_marker("no_cover")
+
+
+def _is_unit_test(item: pytest.Item) -> bool:
+    return UNIT in item.path.parents
 
 
 def need(missing: str) -> None:

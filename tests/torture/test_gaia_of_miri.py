@@ -2,9 +2,14 @@
 
 import shutil
 
+import pytest
+
 from demo.site import Site
 from jwmirror_simulator.observatory import Observatory
 from jwmirror_simulator.telescope.photometry import compare
+from tests.torture.mill import LONG
+
+pytestmark = pytest.mark.skipif(not LONG, reason="minutes of jwst; make torture runs it")
 
 ALIGN = {
     "abs_refcat": "GAIADR3",

@@ -10,6 +10,9 @@ from astropy.io import fits
 from demo.site import Site
 from jwmirror_simulator.modes.scenes import coronagraph, grism
 from jwmirror_simulator.observatory import Observatory
+from tests.torture.mill import LONG
+
+pytestmark = pytest.mark.skipif(not LONG, reason="minutes of jwst; make torture runs it")
 
 ROLL, OTHER_ROLL, STAR = (f"jw0134600{n}001_02101_00001_nrcalong" for n in (5, 6, 7))
 GRISM = grism.GRISM_SPECTRA.exposures[-1].filename.removesuffix("_uncal.fits")

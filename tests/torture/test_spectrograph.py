@@ -12,6 +12,9 @@ from jwmirror_simulator.modes.program import build
 from jwmirror_simulator.modes.scenes import slices
 from tests.modes.checks import CHECKS as ALL_CHECKS
 from tests.setup.plain_jwst import differing_arrays
+from tests.torture.mill import LONG
+
+pytestmark = pytest.mark.skipif(not LONG, reason="minutes of jwst; make torture runs it")
 
 CHECKS = [check for check in ALL_CHECKS if check.mode is slices.MRS]
 OTHER_BAD_PIXEL = 2**30  # of DQ
