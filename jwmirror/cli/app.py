@@ -1,11 +1,13 @@
 """The command line application: the table of commands, and how errors end a command."""
 
+import ast
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from jwmirror.core.errors import ConfigError, JwmirrorError
@@ -43,14 +45,24 @@ COMMANDS = {  # command -> its module, in the order of --help
 class CommandTable(TyperGroup):
     """The commands. The module of a command is imported on demand, so that each starts fast."""
 
+    is_listing = False  # while the help text is made: then the summaries of commands are enough
+
     # `Any` for a click Context or Command: typer has its own click and does not export its classes.
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands."""
         return list(COMMANDS)
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help text, with the summary of each command."""
+        self.is_listing = True
+        super().format_help(ctx, formatter)
+        self.is_listing = False
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command. For an unknown name return None, with all imported to suggest one."""
+        if self.is_listing:
+            return TyperCommand(name=cmd_name, help=_summary(cmd_name))
         if cmd_name not in self.commands:
             modules = [COMMANDS[cmd_name]] if cmd_name in COMMANDS else COMMANDS.values()
             for module in modules:
@@ -75,6 +87,21 @@ class CommandTable(TyperGroup):
             if isinstance(message := getattr(error, "message", None), str):  # click's: wrong usage
                 error.message = printable(message, LINES)  # type: ignore[attr-defined]  # see above
             raise
+
+
+def _summary(command: str) -> str:
+    """Return the help text of a command from the source of its module, which is not imported."""
+    path = Path(__file__).parent.joinpath(*COMMANDS[command].split(".")).with_suffix(".py")
+    group = ""
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, ast.FunctionDef):
+            decorators = [ast.unparse(each) for each in node.decorator_list]
+            if f"app.command('{command}')" in decorators:
+                return ast.get_docstring(node) or ""
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            texts = {each.arg: each.value for each in node.value.keywords}
+            group = str(getattr(texts.get("help"), "value", group))
+    return group
 
 
 app = typer.Typer(
