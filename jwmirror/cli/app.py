@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-from jwmirror.core.errors import ConfigError, JwmirrorError
+from jwmirror.core.errors import ConfigError, JwmirrorError, disk_error, error_line
 from jwmirror.core.printing import LINES, print_traceback, printable, printable_stderr
 
 COMMANDS = {  # command -> its module, in the order of --help
@@ -84,6 +84,9 @@ class CommandTable(TyperGroup):
             print(error, file=sys.stderr)
             raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from error
         except Exception as error:
+            if disk_error(error):
+                print(error_line(error), file=sys.stderr)
+                raise typer.Exit(1) from error
             if isinstance(message := getattr(error, "message", None), str):  # click's: wrong usage
                 error.message = printable(message, LINES)  # type: ignore[attr-defined]  # see above
             raise

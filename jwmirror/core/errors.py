@@ -1,6 +1,7 @@
 """Error classes, one family for each of the parties that can be at fault."""
 
 import difflib
+import errno
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,12 @@ TYPES = {  # types of values in the config, as the schema or stpipe names them
 NEW_TOKEN = "https://auth.mast.stsci.edu/token"  # where MAST makes tokens
 MAX_TEXT = 400  # characters of a parser's message that are passed on
 MAX_LISTED = 40  # allowed names in a message that has a suggestion
+DISK = {  # errors of the system -> what the disk is, and the next step
+    errno.ENOSPC: ("full disk", "make room for files and inodes"),
+    errno.EDQUOT: ("full quota", "make room, or ask for a larger quota"),
+    errno.EROFS: ("read-only disk", "make it writable"),
+    errno.EIO: ("unreadable disk", "let its administrator check it"),
+}
 
 
 class JwmirrorError(Exception):
@@ -151,6 +158,31 @@ class CalibrationError(JwmirrorError):
 def plain_text(error: BaseException) -> str:
     """Return the text of an error as a printable line, without the number of a system error."""
     return printable(re.sub(r"\[Errno -?\d+\] ", "", " ".join(str(error).split())))
+
+
+def disk_error(error: BaseException | None) -> OSError | None:
+    """Return the error of a disk (full, quota, read-only, I/O) that led to an error, if one did.
+
+    Libraries raise other errors in its place, without its number; Python links them.
+    """
+    while error is not None and not (isinstance(error, OSError) and error.errno in DISK):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def disk_line(error: OSError, place: object = "") -> str:
+    """Return a line on a `disk_error`: what it is, the file (or `place`), and the next step."""
+    name, step = DISK[error.errno or errno.EIO]
+    where = "" if error.filename or not place else f", writing {place}"
+    return f"{name}: {plain_text(error)}{where}; {step}, then run again."
+
+
+def error_line(error: BaseException) -> str:
+    """Return a text for people on any error: of jwmirror, of the disk, or of a library."""
+    refused = None if isinstance(error, JwmirrorError) else disk_error(error)
+    if refused:
+        return disk_line(refused)
+    return str(error) if isinstance(error, JwmirrorError) else repr(error)
 
 
 @contextmanager

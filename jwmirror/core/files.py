@@ -177,31 +177,50 @@ def _sync_file_system(path: Path) -> bool:
 
 
 @contextmanager
-def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
+def replacing(path: Path, mode: int = 0o644, is_durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; on success it durably replaces `path`.
 
-    Readers of `path` see the former file or the complete new one. An error leaves nothing.
+    Readers of `path` see the former file or the complete new one. An error leaves nothing, and
+    names `path`. Without `is_durable`, a power cut may empty the file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.")
-    os.close(handle)
-    temporary = Path(name)
+    hidden = f".{path.name[:60]}."
+    with _errors_name(path, hidden):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=hidden)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            failpoint("file: written", temporary)
+            os.chmod(temporary, mode)
+            if is_durable:
+                sync_path(temporary)
+            failpoint("file: durable")
+            os.replace(temporary, path)
+            failpoint("file: named")
+            if is_durable:
+                sync_path(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _errors_name(path: Path, hidden: str) -> Iterator[None]:
+    """Let errors that name no file, as those of `write` do, or a `hidden` one, name `path`."""
     try:
-        yield temporary
-        failpoint("file: written", temporary)
-        os.chmod(temporary, mode)
-        sync_path(temporary)
-        failpoint("file: durable")
-        os.replace(temporary, path)
-        failpoint("file: named")
-        sync_path(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as err:
+        is_named = err.filename is not None and f"/{hidden}" not in str(err.filename)
+        if err.errno and not is_named and err.filename2 is None:
+            err.filename = str(path)
+        raise
 
 
-def write_bytes(path: Path, data: bytes | bytearray, mode: int = 0o644) -> None:
-    """Durably write `data` to `path`, in one step for readers."""
-    with replacing(path, mode) as temporary:
+def write_bytes(
+    path: Path, data: bytes | bytearray, mode: int = 0o644, is_durable: bool = True
+) -> None:
+    """Write `data` to `path` as `replacing` does, in one step for readers."""
+    with replacing(path, mode, is_durable) as temporary:
         temporary.write_bytes(data)
 
 

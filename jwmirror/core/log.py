@@ -2,10 +2,11 @@
 
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from jwmirror.core.errors import JwmirrorError
+from jwmirror.core.errors import JwmirrorError, disk_error, error_line, plain_text
 from jwmirror.core.printing import LINES, PrintableStream, printable
 
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -22,6 +23,32 @@ class PrintableFormatter(logging.Formatter):
         return printable(super().format(record), LINES).replace("\n", "\n  ")
 
 
+class LogFile(logging.FileHandler):
+    """A log file, made with its first message. If the disk refuses one, standard error says so."""
+
+    def __init__(self, path: Path):
+        super().__init__(path, delay=True)
+        self._is_refused = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a message; also an error of the file's creation is handled."""
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - name of logging
+        """Print once which file cannot be written, and why; the job continues without it."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._is_refused:
+            self._is_refused = True
+            with suppress(OSError):
+                why = error.strerror or plain_text(error)
+                print(f"log {self.baseFilename}: {why}; messages are lost.", file=sys.stderr)
+
+
 def log_to(path: Path | None = None) -> None:
     """Send jwmirror's messages (and warnings of others) to `path`, or to standard error.
 
@@ -30,7 +57,7 @@ def log_to(path: Path | None = None) -> None:
     has no non-printing characters.
     """
     sys.stdout, sys.stderr = PrintableStream(sys.stdout), PrintableStream(sys.stderr)
-    handler = logging.FileHandler(path, delay=True) if path else logging.StreamHandler(sys.stderr)
+    handler = LogFile(path) if path else logging.StreamHandler(sys.stderr)
     handler.setFormatter(PrintableFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -41,9 +68,9 @@ def log_to(path: Path | None = None) -> None:
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Report an uncaught error."""
+    """Report an uncaught error: one of jwmirror or of the disk by its text only."""
     logging.getLogger(__name__).error("%s", error, exc_info=(kind, error, trace))
-    if isinstance(error, JwmirrorError):
-        print(error, file=sys.stderr)
+    if isinstance(error, JwmirrorError) or disk_error(error):
+        print(error_line(error), file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.setup.small_disks import small_disk  # noqa: F401
 from tests.torture.commands import COMMANDS, Undisturbed, earlier
 from tests.torture.commands import undisturbed as done_once
 from tests.torture.mill import SEED, SHARM

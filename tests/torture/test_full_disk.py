@@ -2,32 +2,19 @@
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from jwmirror.core.errors import StoreError
+from tests.setup.small_disks import PAGE
 from tests.torture.commands import COMMANDS, facts, judge
 from tests.torture.mill import buried, in_child, times
 
-PAGE = 4096  # bytes
 SIZE, INODES = 512 * PAGE, 600  # of the whole disk
 FRUGAL = ("unpin", "repair current")  # they need no room, or hardly any
 ENOUGH = 200  # pages, or inodes: no command needs more
 REFUSED = 7  # exit code of a command that told what the disk refused
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A small file system of its own; skips where none can be mounted."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", f"size={SIZE},nr_inodes={INODES}", "none", str(place)]
-    if os.geteuid() != 0 or subprocess.run(words, stderr=subprocess.DEVNULL).returncode:
-        pytest.skip("a small disk cannot be mounted here: that needs root")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def leave_pages(disk: Path, count: int) -> Path:
@@ -64,11 +51,11 @@ def tried(name: str, root: Path, tell) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_full_disk_is_told_at_every_stage(small_disk, undisturbed, name, leave):
     """With each amount of room, from none to enough: told, whole, and on when there is room."""
-    known, ends = undisturbed[name], []
+    known, ends, disk = undisturbed[name], [], small_disk(SIZE, INODES)
     for room in range(0, ENOUGH, times(3, 1)):
-        root = small_disk / str(room) / "mirror"
+        root = disk / str(room) / "mirror"
         shutil.copytree(known.place, root.parent, symlinks=True)
-        filler = leave(small_disk, room)
+        filler = leave(disk, room)
 
         child, told = in_child(lambda tell, root=root: tried(name, root, tell))
         os.close(told)

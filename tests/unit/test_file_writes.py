@@ -10,6 +10,7 @@ import pytest
 
 from jwmirror.core import files
 from jwmirror.core.errors import StoreError
+from tests.setup.small_disks import PAGE, small_disk  # noqa: F401
 
 
 def names(folder: Path) -> set[str]:
@@ -261,3 +262,16 @@ def test_a_lock_can_be_waited_for(tmp_path):
     thread.join(10)
 
     assert order == ["first ends", True]
+
+
+@pytest.mark.parametrize("inodes", [2, 3])
+def test_a_full_disk_names_the_file_that_was_to_be_written(small_disk, inodes):
+    """Not the temporary one, whether it has no inode left or no room; nothing is left of it."""
+    disk = small_disk(PAGE, inodes)
+    (disk / "filler").write_bytes(bytes(PAGE))
+
+    with pytest.raises(OSError, match="No space left on device") as refused:
+        files.write_bytes(disk / "receipt.json", b"content")
+
+    assert refused.value.filename == str(disk / "receipt.json")
+    assert names(disk) == {"filler"}

@@ -13,7 +13,7 @@ from pathlib import Path
 from jwmirror.config.load import Config
 from jwmirror.config.profiles import check_profiles, config_mistakes_end_the_call
 from jwmirror.config.sources import read_sources
-from jwmirror.core.errors import JwmirrorError, LimitError, LockedError, StoreError
+from jwmirror.core.errors import LimitError, LockedError, StoreError, error_line
 from jwmirror.core.files import as_store_error, make_private
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.mirror import RUN_ID_FORM
@@ -86,7 +86,7 @@ def failures_are_recorded(run: Path, rule: str, programs: Iterable[int] = ()) ->
             run=run.name,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             rule=rule,
-            why=str(error) if isinstance(error, JwmirrorError) else repr(error),
+            why=error_line(error),
             programs=tuple(sorted(set(programs))),
             is_limit=isinstance(error, LimitError),
         )
