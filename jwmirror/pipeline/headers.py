@@ -33,6 +33,7 @@ LENGTHS = (
     *("meta.subarray.xsize", "meta.subarray.ysize", "meta.exposure.ngroups"),
     *("meta.exposure.nints", "meta.exposure.integration_start", "meta.exposure.integration_end"),
 )
+TARGET_TYPE = "meta.target.type"  # TARGTYPE: FIXED, MOVING...
 SHUTTERS_FILE = "meta.instrument.msa_metadata_file"  # MSAMETFL
 IRS2 = "IRS2"  # in the name of a readout pattern
 IRS2_ROWS = 3200  # rows of a raw NIRSpec IRS2 frame: 2048, and interleaved reference pixels
@@ -79,6 +80,11 @@ def parse_header(header: str) -> dict[str, Any]:
 def header_value(header: str, name: str) -> str:
     """Return the value for a key of criteria (detector, filter...); "" if it has none."""
     return str(parse_header(header).get(NAMES[name], ""))
+
+
+def is_moving_target(header: str) -> bool:
+    """Return whether an exposure follows a moving target, as jwst.lib.exposure_types decides."""
+    return str(parse_header(header).get(TARGET_TYPE, "")).lower() == "moving"
 
 
 def is_selected(recipe: Recipe, entry: Entry) -> bool:

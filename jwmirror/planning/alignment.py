@@ -7,7 +7,7 @@ from jwmirror.core.errors import JwmirrorError
 from jwmirror.core.model import Recipe
 from jwmirror.core.model.association import Association, Associations
 from jwmirror.core.model.sky.slices import AlignedMosaic
-from jwmirror.pipeline.gaia.catalogues import requested_catalogues
+from jwmirror.pipeline.gaia.catalogues import queried_catalogues
 from jwmirror.planning.inputs import AvailableFiles
 from jwmirror.planning.resolvers.by_environment import Resolvers, resolve_stage
 
@@ -38,5 +38,5 @@ def _catalogues(
         resolver = resolvers.of(recipe.python, recipe.context)
         members = available.members(association)
         stage = resolve_stage(resolver, recipe, association.pipeline, members)
-        return set(requested_catalogues(stage.parameters).values())
+        return set(queried_catalogues(stage.parameters, members[0]).values())
     return ()

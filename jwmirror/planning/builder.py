@@ -123,7 +123,7 @@ class PlanBuilder:
             stage = resolve_stage(resolver, recipe, pipeline, members)
             self.resolvers.refuse_retracted(pipeline, stage, recipe.context)
             science = tuple(item.path or item.name for item in inputs if item.role == SCIENCE)
-            slices = self.resolvers.slice_references(stage.parameters, science)
+            slices = self.resolvers.slice_references(stage.parameters, members[0], science)
             engine = dict(resolver.engine)
         except MissingSliceError as err:
             self.waits.append(Wait(recipe.name, product, str(err), "catalogue"))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from jwst.lib.exposure_types import is_moving_target
 
 from jwmirror.core.model import (
     Failure,
@@ -17,6 +18,7 @@ from jwmirror.core.model import (
 )
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.sky.slices import CatalogueCone, GaiaSlice, GaiaSlices, mosaic_field
+from jwmirror.planning.alignment import aligned_mosaics
 from jwmirror.planning.inputs import available_files, why_missing
 from tests.setup.plans import MOSAIC, PlanSources, chains, exposure, image3, root
 from tests.setup.records import result
@@ -173,6 +175,23 @@ def test_a_mosaic_without_its_slice_waits():
     for plan, why in zip(plans, whys, strict=True):
         assert plan.batches == {} and plan.failures == ()
         assert plan.waits == (Wait("deep", MOSAIC, f"alignment to GAIADR3: {why}", "catalogue"),)
+
+
+@pytest.mark.parametrize("kind", ["MOVING", "moving", "FIXED", "GENERIC", None])
+def test_a_mosaic_of_a_moving_target_needs_no_slice(kind):
+    """jwst does not align it to stars, and decides by the first member."""
+    header = canonical({"meta.target.type": kind} if kind else {"meta.exposure.type": "NRC_IMAGE"})
+    available = available_files([exposure(1), exposure(2, header=header)], [cal(1), cal(2)])
+    sources = PlanSources()
+
+    is_moving = is_moving_target({"meta.target.type": kind})
+    queried = list(aligned_mosaics(available, image3(2, 1), [ALIGNED], sources.resolvers))
+    plan = sources.plan_stage(3, available, image3(2, 1), ALIGNED)
+
+    assert bool(queried) == bool(plan.waits) == (not is_moving)
+    assert [chain.derivations[0].references.keys() for chain in chains(plan)] == (
+        [{"flat"}] if is_moving else []
+    )
 
 
 def test_keys_without_gaia_do_not_depend_on_slices():

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jwmirror.core.errors import CalibrationError
+from jwmirror.pipeline.headers import is_moving_target
 
 PARAMETER = "abs_refcat"
 CATALOGUES = ("GAIAREFCAT", "GAIADR3", "GAIADR2", "GAIADR1")  # GSSS_CATALOGS of stcal
@@ -36,6 +37,15 @@ def requested_catalogues(parameters: Mapping[str, Any]) -> dict[str, str]:
         for step, values in steps
         if not values.get("skip") and is_catalogue(values.get(PARAMETER))
     }
+
+
+def queried_catalogues(parameters: Mapping[str, Any], header: str) -> dict[str, str]:
+    """Return the catalogues as `requested_catalogues`; none for a mosaic of a moving target.
+
+    `header` is that of the first science member. jwst's Image3Pipeline reads the same header, and
+    does not run tweakreg for a moving target.
+    """
+    return {} if is_moving_target(header) else requested_catalogues(parameters)
 
 
 def check_catalogues(parameters: Mapping[str, Any], source: str) -> None:

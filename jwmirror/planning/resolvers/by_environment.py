@@ -9,7 +9,7 @@ from jwmirror.core.model import Recipe
 from jwmirror.core.model.parameters import PlainMapping
 from jwmirror.core.model.plan import ReferenceFinding
 from jwmirror.core.model.sky.slices import GaiaSlices, mosaic_field
-from jwmirror.pipeline.gaia.catalogues import requested_catalogues
+from jwmirror.pipeline.gaia.catalogues import queried_catalogues
 from jwmirror.pipeline.parameters.resolution import effective_parameters
 from jwmirror.pipeline.registry import types_by_step
 from jwmirror.planning.resolvers.local import LocalResolver, ResolvedStage, Resolver
@@ -61,16 +61,18 @@ class Resolvers:
             )
 
     def slice_references(
-        self, parameters: PlainMapping, members: tuple[str, ...]
+        self, parameters: PlainMapping, header: str, members: tuple[str, ...]
     ) -> dict[str, tuple[str, str]]:
         """Return the slices that steps query for these science members, as in a derivation.
+
+        `header` is that of the first member.
 
         Raises:
             MissingSliceError: a slice is missing.
         """
         return {
             name: self._slice_reference(mosaic_field(catalogue, members), catalogue)
-            for name, catalogue in requested_catalogues(parameters).items()
+            for name, catalogue in queried_catalogues(parameters, header).items()
         }
 
     def _slice_reference(self, mosaic: str, catalogue: str) -> tuple[str, str]:

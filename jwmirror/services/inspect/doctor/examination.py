@@ -16,6 +16,7 @@ from jwmirror.services.inspect.doctor.archive import ArchiveVisit
 from jwmirror.services.inspect.doctor.disk import disk_checks, file_system_checks
 from jwmirror.services.inspect.doctor.references import ReferencesVisit
 from jwmirror.services.inspect.doctor.servers import BRIEF, clock_checks, guarded
+from jwmirror.services.inspect.doctor.stars import StarsVisit
 from jwmirror.store.generations import Generations
 
 CONNECTIONS = 2
@@ -36,7 +37,9 @@ def examine(config_file: Path) -> Diagnosis:
         checks = [*guarded("MAST", archive.checks())]
     references = ReferencesVisit(config=config)
     checks += guarded("CRDS", references.checks())
-    checks += clock_checks(*filter(None, (archive.made, references.made)))
+    stars = StarsVisit(config=config, selected=archive.selected or ())
+    checks += guarded("Gaia", stars.checks())
+    checks += clock_checks(*filter(None, (archive.made, references.made, stars.made)))
     is_mirror = _mirror_check(config.mirror)
     checks.append(is_mirror)
     if is_mirror.outcome == OK:
