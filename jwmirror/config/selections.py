@@ -11,7 +11,7 @@ from jwmirror.config.yaml_files import no_day
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.matching import KEYS
 from jwmirror.core.model.association import Association
-from jwmirror.pipeline.associations.checks import ignored_parts
+from jwmirror.pipeline.associations.checks import ignored_parts, member_mistake
 from jwmirror.pipeline.associations.reading import read_own_associations
 from jwmirror.pipeline.parameters.vocabulary import criterion_mistakes
 
@@ -114,6 +114,8 @@ def _problems(association: Association, stages: Any, programs: Any) -> Iterator[
     The texts follow the file's name.
     """
     yield from (f": {problem}" for problem in ignored_parts(association))
+    if why := member_mistake(association, [""] * len(association.science)):
+        yield f": {why}"
     stage = association.stage
     if isinstance(stages, list) and stage not in stages:
         yield f" is for stage {stage}, which the recipe does not run; add it to stages"

@@ -17,6 +17,7 @@ from jwmirror.core.model.plan import PartialMatch
 from jwmirror.core.names import program_of
 from jwmirror.pipeline import headers, registry
 from jwmirror.pipeline.associations.asn_types import type_question
+from jwmirror.pipeline.associations.checks import member_mistake
 from jwmirror.pipeline.parameters.resolution import applies
 from jwmirror.planning.builder import Destination, PlanBuilder, PlannedStage
 from jwmirror.planning.exclusions import excluded_exposures, excluded_members, exclusion_of
@@ -133,22 +134,23 @@ def _second_stage(
     if isinstance(shutters, Wait):
         builder.waits.append(shutters)
         return None
+    if _is_refused(builder, recipe, association, [entry.header]):
+        return None
     inputs = [Input(name=member.name, role=member.exptype) for member in association.members]
     return builder.derive_association(recipe, [entry.header], association, [*inputs, *shutters])
 
 
 def _add_association(builder: PlanBuilder, recipe: Recipe, association: Association) -> None:
     available = builder.available
+    members = available.members(association)
+    if _is_refused(builder, recipe, association, members):
+        return
     inputs = available.inputs(recipe, association)
     if isinstance(inputs, Wait):
         builder.waits.append(inputs)
         return
-    members = available.members(association)
     if not association.pipeline:
         why = type_question(association, headers.header_value(members[0], "exp_type"))
-        builder.failures.append(Wait(recipe.name, association.product, why, "request"))
-        return
-    if why := _describe_instruments(association, members):
         builder.failures.append(Wait(recipe.name, association.product, why, "request"))
         return
     stage = builder.derive_association(recipe, members, association, inputs)
@@ -156,20 +158,17 @@ def _add_association(builder: PlanBuilder, recipe: Recipe, association: Associat
     builder.add_stages(destination, [stage] if stage else [])
 
 
-def _describe_instruments(association: Association, headers_of: Sequence[str]) -> str:
-    """Return which science members are of another instrument than the first one; "" if none is.
+def _is_refused(
+    builder: PlanBuilder, recipe: Recipe, association: Association, members: Sequence[str]
+) -> bool:
+    """Add a failure if jwst cannot combine the members of an association; return whether it is so.
 
-    jwst does not check this. Headers that do not say the instrument do not count.
+    `members` are the headers of its science members.
     """
-    first, *others = (h and headers.header_value(h, "instrument") for h in headers_of)
-    pairs = zip(association.science[1:], others, strict=True)
-    wrong = [f"{other} ({member.name})" for member, other in pairs if other not in ("", first)]
-    if not (first and wrong):
-        return ""
-    return (
-        f"{association.name}: science members are of {first} (the first one) and "
-        f"{', '.join(wrong)}; an association is of one instrument; take the others out"
-    )
+    if why := member_mistake(association, members):
+        why = f"{association.name}: {why}"
+        builder.failures.append(Wait(recipe.name, association.product, why, "request"))
+    return bool(why)
 
 
 # ---- what exists -----------------------------------------------------------------------------

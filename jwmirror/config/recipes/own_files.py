@@ -10,12 +10,12 @@ from jwmirror.core.files import open_regular
 from jwmirror.core.model import Recipe
 from jwmirror.core.model.association import Member
 from jwmirror.core.names import observation_of
+from jwmirror.pipeline.associations.checks import CATALOGUE
 from jwmirror.pipeline.associations.reading import read_own_associations
 from jwmirror.pipeline.usercode.catalogues import CatalogueError, read_grism_catalogue
 from jwmirror.pipeline.usercode.files import absolute_path
 
 SHOWN = 3  # paths in a note
-CATALOGUE = "sourcecat"  # exptype of the catalogue that grism exposures need
 
 
 def own_file_mistakes(recipes: object) -> Iterator[str]:

@@ -12,6 +12,7 @@ from jwmirror.pipeline.allowed_environments import allow_environments
 from jwmirror.services.configure.advice import config_advice, search_notes
 from jwmirror.services.configure.checked_config import build_checked_config, environment_notes
 from jwmirror.services.configure.effects import setting_notes
+from jwmirror.services.configure.members import member_notes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,7 @@ def check_config(path: Path, settings: Sequence[str] = (), allow: bool = False) 
         *config.notes,
         *setting_notes(config),
         *own_file_notes(config.recipes),
+        *member_notes(config.recipes, config.mirror),
         *config_advice(config.selections, config.recipes),
         *search_notes(config.searches),
     )
