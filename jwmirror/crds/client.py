@@ -9,7 +9,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -32,6 +32,8 @@ FIELDS = (  # of a file; without `state` the server raises KeyError
     "blacklisted",
 )
 BATCH = 2000  # files per query
+NUMBERED_CONTEXT = re.compile(r"jwst_(\d{4,})\.pmap")
+NEAR = 4  # contexts in a message
 SYNC_TIMEOUTS = Timeouts(read_s=120)
 
 
@@ -149,13 +151,34 @@ class CrdsClient:
         except UnreachableError:
             raise
         except ReferencesError as err:
-            remedy = "Without such a context, correct references.context, or that of a recipe."
-            raise ReferencesError(f"context {context}: {err} {remedy}") from err
+            if near := self._contexts_near(context):
+                raise ReferencesError(
+                    f"expected a context that CRDS at {self.url} has, found {context}; the nearest "
+                    f"are {', '.join(near)}; correct references.context in the config, or "
+                    "`context` of the recipe."
+                ) from err
+            raise
         if not isinstance(names, list) or not all(map(_is_mapping, names)):
             raise self._error(
                 "get_mapping_names", f"expected names of mappings, got {names!r:.200}"
             )
         return tuple(sorted(names))
+
+    def _contexts_near(self, context: str) -> list[str]:
+        """Return the contexts whose numbers are nearest to that of one that CRDS does not have.
+
+        None if CRDS has it, or does not say which it has.
+        """
+        listed: Any = []
+        with suppress(ReferencesError):
+            listed = self.call("list_mappings", OBSERVATORY, "*.pmap")
+        names = listed if isinstance(listed, list) else []
+        numbers = {n: int(m[1]) for n in names if (m := NUMBERED_CONTEXT.fullmatch(str(n)))}
+        wanted = NUMBERED_CONTEXT.fullmatch(context)
+        if wanted is None or context in numbers:
+            return []
+        number = int(wanted[1])
+        return sorted(sorted(numbers, key=lambda name: abs(numbers[name] - number))[:NEAR])
 
     def _misfits(self, method: str) -> AbstractContextManager[None]:
         """Convert any failure to read an answer to ReferencesError."""

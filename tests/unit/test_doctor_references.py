@@ -11,12 +11,14 @@ from jwmirror.crds.client import CrdsClient
 from jwmirror.net.http import Timeouts
 from jwmirror.report.diagnosis import Check
 from jwmirror.services.inspect.doctor.references import (
+    ReferencesVisit,
     cache_check,
     is_cached,
     reference_checks,
 )
 from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.crds.server import ReferenceServer
+from tests.setup.configs import parse
 
 HASTY = Timeouts(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 
@@ -90,3 +92,19 @@ def test_a_cache_that_may_only_be_read_has_to_have_the_context(tmp_path, monkeyp
 def test_a_cache_that_does_not_exist_yet_can_be_made(tmp_path: Path):
     """By the folder above it."""
     assert cache_check(tmp_path / "new" / "cache", "build").outcome == "ok"
+
+
+def test_contexts_of_recipes_are_tried_too(server, tmp_path):
+    """Each by the names of its recipes; one that CRDS lacks fails, with the nearest ones."""
+    contexts = {"deep": "", "former": "jwst_0001.pmap", "same": "jwst_0001.pmap"}
+    recipes = {name: {"context": c} for name, c in contexts.items() if c} | {"deep": {}}
+    recipes |= {"typo": {"context": "jwst_9999.pmap"}}
+    at = {"references": {"url": server.url, "cache": str(tmp_path), "context": "latest"}}
+    config = parse({"programs": [{"program": 1345}], "recipes": recipes, **at}, False)
+
+    checks = {check.subject: check for check in ReferencesVisit(config=config).checks()}
+
+    assert checks["context of former, same"].outcome == "ok"
+    typo = checks["context of typo"]
+    assert typo.outcome == "fail" and "the nearest are jwst_0001.pmap" in typo.found
+    assert "`context` of the recipe" in typo.step

@@ -8,7 +8,7 @@ from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Plan
 from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import plan_exposures
-from jwmirror.planning.resolvers.by_environment import Resolvers
+from jwmirror.planning.resolvers.by_environment import Resolvers, resolvers_of
 from jwmirror.store.entries import recalibrated_entries
 from tests.setup.configs import parse
 from tests.setup.plans import DEEP, PlanSources, chains, exposure, image2
@@ -68,3 +68,21 @@ def test_rows_are_valid_in_the_context_of_their_recipe():
     )
 
     assert {row.origin: row.context for row in rows} == {"deep": PRESENT, "former": FORMER}
+
+
+def test_a_recipe_whose_context_is_missing_fails_alone(tmp_path):
+    """With the reason; the other recipe is planned."""
+    sources = PlanSources()
+    cached = resolvers_of(tmp_path, PRESENT, missing_contexts={FORMER: "CRDS has no such one"})
+    builder = sources.builder(available_files([exposure(1)]))
+    builder.resolvers = Resolvers(
+        PRESENT, lambda python, context: sources if context == PRESENT else cached.of("", context)
+    )
+
+    plan_exposures(builder, image2(1), RECIPES)
+
+    plan = builder.build(16)
+    assert [chain.recipe for chain in chains(plan)] == ["deep"]
+    (failure,) = plan.failures
+    assert (failure.recipe, failure.why) == ("former", "CRDS has no such one")
+    assert failure.cause == "references"

@@ -329,9 +329,54 @@ def test_a_damaged_record_only_costs_time(server, cache):
 
 
 def test_a_context_that_crds_does_not_have_is_named_with_what_to_correct(server, cache):
-    """It may be that of a recipe."""
-    with pytest.raises(ReferencesError, match=r"^context jwst_9999\.pmap: CRDS .*that of a recipe"):
+    """It may be that of a recipe. Nothing that CRDS says of the failure is quoted."""
+    with pytest.raises(ReferencesError) as caught:
         sync_mappings(CrdsClient(server.url, HASTY), "jwst_9999.pmap", cache)
+
+    assert str(caught.value) == (
+        f"expected a context that CRDS at {server.url} has, found jwst_9999.pmap; the nearest are "
+        "jwst_0001.pmap; correct references.context in the config, or `context` of the recipe."
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "near"),
+    [("0002", "0001 0003 0005"), ("9999", "0003 0005 1464"), ("0001", "0003 0005 1464")],
+)
+def test_the_nearest_contexts_are_named(server, monkeypatch, number, near):
+    """By their numbers, as CRDS lists them."""
+    lists = {"get_mapping_names": None, "list_mappings": ["jwst_0003.pmap", "jwst_1464.pmap"]}
+    lists["list_mappings"] += ["jwst_0005.pmap", "jwst_nircam_0002.imap", 7]
+    lists["list_mappings"] += [] if number == "0001" else ["jwst_0001.pmap"]
+    monkeypatch.setattr("jwmirror.crds.client.NEAR", 3)
+    client = CrdsClient(server.url, HASTY)
+
+    def call(method: str, *parameters: object) -> object:
+        if not lists[method]:
+            raise ReferencesError("no such context")
+        return lists[method]
+
+    monkeypatch.setattr(client, "call", call)
+    with pytest.raises(ReferencesError) as caught:
+        client.mappings_of(f"jwst_{number}.pmap")
+
+    words = ", ".join(f"jwst_{each}.pmap" for each in near.split())
+    assert f"the nearest are {words};" in str(caught.value)
+
+
+@pytest.mark.parametrize("listed", [None, "no list", ["jwst_0001.pmap"]])
+def test_a_failure_about_a_context_that_crds_has_is_reported_as_it_is(server, monkeypatch, listed):
+    """And one where CRDS does not say which it has."""
+    client = CrdsClient(server.url, HASTY)
+
+    def call(method: str, *parameters: object) -> object:
+        if method == "get_mapping_names" or listed is None:
+            raise ReferencesError("the server is busy")
+        return listed
+
+    monkeypatch.setattr(client, "call", call)
+    with pytest.raises(ReferencesError, match=r"^the server is busy$"):
+        client.mappings_of("jwst_0001.pmap")
 
 
 def test_a_file_that_crds_does_not_know_is_named(server, cache):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.core.model import Poll, References
+from jwmirror.core.model import Poll, Recipe, References
 from jwmirror.core.model.plan import ReferenceFinding
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import sync_files, sync_mappings
@@ -22,6 +22,8 @@ from jwmirror_simulator.crds.mappings import correct_mapping
 from jwmirror_simulator.crds.server import ReferenceServer
 from tests.unit.test_references_sync import FLAT, HASTY, place
 
+OWN_CONTEXTS = {"deep": "", "same": "jwst_0001.pmap", "other": "jwst_0002.pmap"}
+OWN_CONTEXTS |= {"former": "jwst_0009.pmap"}  # which CRDS does not have
 CONTEXT, RMAP = "jwst_0001.pmap", "jwst_nircam_flat_0001.rmap"
 
 
@@ -177,3 +179,35 @@ def test_a_correction_is_not_forgotten_when_another_server_is_asked(
     )
 
     assert synced_now.findings == (replace(found, is_new=False),)
+
+
+def test_a_context_that_only_a_recipe_names_does_not_stop_the_others(
+    server, small_mirror, tmp_path, monkeypatch
+):
+    """That recipe is left out, with the reason; the references of the others are synced."""
+    asked = []
+    monkeypatch.setattr(references, "headers_and_pipelines", lambda *_: ("some",))
+
+    def needed(client, context, cache, holdings, recipes):
+        asked.extend(recipe.name for recipe in recipes)
+        return ((CONTEXT, {FLAT}),)
+
+    monkeypatch.setattr(references, "_needed", needed)
+    recipes = [Recipe(name=name, programs=(), context=c) for name, c in OWN_CONTEXTS.items()]
+
+    synced_now = references.sync_references(
+        mirror=small_mirror.root,
+        poll=Poll(listings=(), changes=()),
+        settling=None,
+        recipes=recipes,
+        url=server.url,
+        policy=CONTEXT,
+        on_new_context="follow",
+        cache=tmp_path / "cache",
+        gaia_url=server.url,
+        gaia_refresh=None,
+    )
+
+    assert asked == ["deep", "same", "other"] and set(synced_now.files) == {FLAT}
+    ((context, why),) = synced_now.missing_contexts.items()
+    assert context == "jwst_0009.pmap" and "the nearest are jwst_0001.pmap, jwst_0002.pmap;" in why

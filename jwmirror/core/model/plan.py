@@ -254,6 +254,8 @@ class References:
     findings: tuple[ReferenceFinding, ...] = ()  # new ones, and earlier ones that still hold
     unwatched: str = ""  # why the files were not compared with the server's list, if so
     gaia: GaiaSlices = field(default_factory=GaiaSlices)
+    # contexts that only recipes name, and that could not be synced -> why
+    missing_contexts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

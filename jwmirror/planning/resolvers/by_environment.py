@@ -3,8 +3,9 @@
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
-from jwmirror.core.errors import CalibrationError, MissingSliceError
+from jwmirror.core.errors import CalibrationError, MissingSliceError, ReferencesError
 from jwmirror.core.model import Recipe
 from jwmirror.core.model.parameters import PlainMapping
 from jwmirror.core.model.plan import ReferenceFinding
@@ -112,11 +113,17 @@ def resolvers_of(
     sha1s: Mapping[str, str] | None = None,
     findings: Iterable[ReferenceFinding] = (),
     slices: GaiaSlices | None = None,
+    missing_contexts: Mapping[str, str] = MappingProxyType({}),
 ) -> Resolvers:
-    """Return the resolvers for a reference cache; `sha1s` is that of LocalResolver."""
+    """Return the resolvers for a reference cache; `sha1s` is that of LocalResolver.
+
+    For a context of `missing_contexts`, Resolvers.of raises ReferencesError with the reason there.
+    """
     cache, base, sha1s = Path(cache).absolute(), Path.cwd(), sha1s or {}
 
     def make(python: str, context: str) -> Resolver:
+        if context in missing_contexts:
+            raise ReferencesError(missing_contexts[context])
         if python:
             return RemoteResolver(python, cache, context, sha1s, base)
         return LocalResolver(cache, context, sha1s, base)

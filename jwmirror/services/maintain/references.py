@@ -38,7 +38,8 @@ def bundle_references(config_file: Path, to: Path, sync: bool) -> ReferenceBundl
         )
     slices = SliceStore(config.mirror).files(references.gaia.found.values())
     contexts = dict.fromkeys(r.context or references.context for r in config.recipes)
-    named = tuple({references.context: None} | contexts)
+    usable = (each for each in contexts if each not in references.missing_contexts)
+    named = tuple(dict.fromkeys((references.context, *usable)))
     return write_bundle(named, references.files, config.cache, to, slices)
 
 

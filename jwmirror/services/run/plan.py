@@ -190,9 +190,10 @@ class LevelPlanner:
         """Raise CalibrationError unless the levels below have this context and these engines."""
         for plan in below:
             for recipe in self.recipes:
-                before = (plan.context, plan.engines.get(recipe.name))
-                resolver = self.resolvers.of(recipe.python, recipe.context)
-                engine = before[1] and dict(resolver.engine)
+                engine = plan.engines.get(recipe.name)  # None if nothing was planned for it
+                before = (plan.context, engine)
+                if engine is not None:
+                    engine = dict(self.resolvers.of(recipe.python, recipe.context).engine)
                 now = (self.resolvers.context, engine)
                 if before != now:
                     raise CalibrationError(

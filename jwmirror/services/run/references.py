@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jwmirror.astrometry.service import CatalogueService
 from jwmirror.astrometry.slices import SliceStore, find_slices
+from jwmirror.core.errors import ReferencesError
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Poll, Recipe, References, SettleResult, canonical
 from jwmirror.core.model.plan import AffectedResult, ReferenceFinding
@@ -48,7 +49,8 @@ def sync_references(
 ) -> References:
     """Resolve the CRDS context; sync what recipes need of it, and slices of Gaia for mosaics.
 
-    Slices that are stored are fetched again if they are older than `gaia_refresh` days.
+    Slices that are stored are fetched again if they are older than `gaia_refresh` days. A recipe
+    whose own context cannot be synced is left out, with the reason.
     Where `on_new_context` is "hold" and `policy` names no context, that of the current generation
     is used, and the new one is offered. Nothing is queried if nothing is to be calibrated.
     """
@@ -60,7 +62,8 @@ def sync_references(
     before = known_sums(cache, last if is_same else None)
     offered = resolve_context(client, policy, cache)
     context = context_to_use(mirror, offered, policy, on_new_context)
-    mappings = _sync_mappings(client, context, cache, recipes)
+    mappings, missing = _sync_mappings(client, context, cache, recipes)
+    recipes = [recipe for recipe in recipes if recipe.context not in missing]
     if any(before.get(name, sha1) != sha1 for name, sha1 in mappings.items()):
         forget_mappings()
     references = References(
@@ -70,6 +73,7 @@ def sync_references(
         mappings=mappings,
         offered=offered if offered != context else "",
         unwatched=client.unreachable,
+        missing_contexts=missing,
     )
     found = watch_files(client, cache, before, references)
     findings = current_findings(found, references, last, mirror)
@@ -96,12 +100,15 @@ def preview_references(
     """
     client = CrdsClient(url)
     context = resolve_context(client, policy, cache)
-    mappings = _sync_mappings(client, context, cache, recipes)
+    mappings, missing = _sync_mappings(client, context, cache, recipes)
+    recipes = [recipe for recipe in recipes if recipe.context not in missing]
     files: dict[str, str] = {}
     for each, names in _needed(client, context, cache, holdings, recipes):
         listed = sha1s_of(client, {name for name in names if PARAMETERS not in name})
         files |= listed | sync_files(client, names - listed.keys(), each, cache)
-    references = References(context=context, server=url, files=files, mappings=mappings)
+    references = References(
+        context=context, server=url, files=files, mappings=mappings, missing_contexts=missing
+    )
     mosaics = _aligned_mosaics(cache, references, holdings, recipes)
     return replace(
         references,
@@ -133,7 +140,12 @@ def offline_resolvers(cache: Path, references: References) -> Resolvers:
     remove_user_variables()
     os.environ.update(crds_environment(cache, references.context))
     return resolvers_of(
-        cache, references.context, references.files, references.findings, references.gaia
+        cache,
+        references.context,
+        references.files,
+        references.findings,
+        references.gaia,
+        references.missing_contexts,
     )
 
 
@@ -185,12 +197,21 @@ def _sync_files(
 
 def _sync_mappings(
     client: CrdsClient, context: str, cache: Path, recipes: Sequence[Recipe]
-) -> dict[str, str]:
-    """Sync the mappings of the run's context, and of those that recipes name; name -> sha1."""
-    mappings: dict[str, str] = {}
-    for each in dict.fromkeys((context, *(recipe.context or context for recipe in recipes))):
-        mappings |= sync_mappings(client, each, cache)
-    return mappings
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Sync the mappings of the run's context, and of those that recipes name.
+
+    Return name -> sha1, and the contexts that only recipes name and that failed -> why.
+
+    Raises:
+        ReferencesError: the run's context cannot be synced.
+    """
+    mappings, missing = sync_mappings(client, context, cache), {}
+    for other in dict.fromkeys(r.context for r in recipes if r.context not in ("", context)):
+        try:
+            mappings |= sync_mappings(client, other, cache)
+        except ReferencesError as err:
+            missing[other] = str(err)
+    return mappings, missing
 
 
 def _headers(

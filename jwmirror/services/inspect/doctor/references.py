@@ -1,12 +1,14 @@
 """Checks of CRDS: the context that a run would use, and its mappings."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ReferencesError
+from jwmirror.core.grouping import group_by
+from jwmirror.core.model import Recipe
 from jwmirror.crds.cache import has_config, read_verified
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import query_context
@@ -45,6 +47,7 @@ class ReferencesVisit:
         yield server
         if server.outcome == OK:
             yield from reference_checks(crds, policy)
+            yield from _own_contexts(crds, self.config.recipes)
         yield cache_check(cache, policy)
 
 
@@ -58,6 +61,22 @@ def reference_checks(client: CrdsClient, policy: str) -> Iterator[Check]:
         return
     yield Check("context", OK, f"{policy}: {context}, with {count(len(mappings), 'mapping')}")
     yield _mapping_check(client, mappings)
+
+
+def _own_contexts(client: CrdsClient, recipes: Iterable[Recipe]) -> Iterator[Check]:
+    """Check the contexts that recipes name, each once."""
+    for context, of_context in group_by(
+        (r for r in recipes if r.context), lambda recipe: recipe.context
+    ).items():
+        names = ", ".join(recipe.name for recipe in of_context)
+        subject = f"context of {names}"
+        try:
+            found = f"{context}, with {count(len(client.mappings_of(context)), 'mapping')}"
+        except ReferencesError as err:
+            step = "correct `context` of the recipe; until then, it is not computed"
+            yield Check(subject, FAIL, str(err), step)
+        else:
+            yield Check(subject, OK, found)
 
 
 def _mapping_check(client: CrdsClient, mappings: tuple[str, ...]) -> Check:
