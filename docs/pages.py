@@ -35,6 +35,7 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
         "What quality notices <quality-troubles>",
         "Wrong references <references>",
         "Associations <associations>",
+        "Single steps <steps>",
         "Gaia <gaia>",
         "Keeping a mirror <keeping>",
         "Upgrading <upgrading>",

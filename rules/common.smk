@@ -102,11 +102,13 @@ def fetch_receipts(wildcards):
 
 def levels_below(wildcards):
     """Return the levels below the one in the wildcards; without one, those of the run."""
-    if level := getattr(wildcards, "level", None):
-        return LEVELS[: LEVELS.index(level)]
-    return planned_levels(
+    level = getattr(wildcards, "level", None)
+    if level == LEVELS[0]:
+        return ()
+    levels = planned_levels(
         checkpoints.plan_recalibration.get(level=LEVELS[0]).output.plan
     )
+    return levels[: levels.index(level)] if level else levels
 
 
 def plans_below(wildcards):

@@ -8,6 +8,7 @@ from typing import Any
 
 from jwmirror.core.errors import plain_text
 from jwmirror.core.model import Derivation
+from jwmirror.core.model.derivation import single_step
 from jwmirror.core.model.quality import Measurements
 from jwmirror.engine.alignment import alignment_of
 from jwmirror.pipeline import registry
@@ -37,11 +38,11 @@ class StageObserver:
         return listening(self._fallbacks, self._matches)
 
     def observed(self, pipeline: Any) -> Any:
-        """Return a subclass of a pipeline that reports which steps it skipped."""
+        """Return a subclass of a pipeline, or of a step, that reports which steps it skipped."""
 
         def process(instance: Any, *inputs: Any) -> Any:
             result = pipeline.process(instance, *inputs)
-            steps = instance.step_defs
+            steps = getattr(instance, "step_defs", ())
             self._wanted.update(step for step in steps if not getattr(instance, step).skip)
             return result
 
@@ -60,6 +61,7 @@ class StageObserver:
         earlier stage made, if there is one. The inputs are in the folder of the products.
         """
         states = step_states(derivation.pipeline, products, before)
+        self._wanted |= {step for step in [single_step(derivation.pipeline)] if step}
         first: Metadata = next(iter(products), {})
         return Measurements(
             instrument=str(first.get("meta.instrument.name", "")),
@@ -73,8 +75,12 @@ class StageObserver:
     def _members(
         self, derivation: Derivation, made: Sequence[Path], states: Mapping[str, str]
     ) -> dict[str, dict[str, float]]:
-        """Return the quantities of the members; none where the target, and so the WCS, moves."""
-        if derivation.stage < 3 or states.get("assign_mtwcs") == COMPLETE:
+        """Return the quantities of the members; none where the target, and so the WCS, moves.
+
+        A step that is run alone has no members.
+        """
+        is_alone = bool(single_step(derivation.pipeline))
+        if derivation.stage < 3 or is_alone or states.get("assign_mtwcs") == COMPLETE:
             return {}
         inputs = [made[0].parent / item.name for item in derivation.inputs]
         try:

@@ -11,6 +11,7 @@ from typing import Any
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import path_below
 from jwmirror.core.model import Derivation
+from jwmirror.core.model.derivation import single_step
 from jwmirror.core.model.plan import Output
 from jwmirror.core.model.quality import Measurements
 from jwmirror.engine.measuring import StageObserver
@@ -54,13 +55,14 @@ def run_stage(
     between.link_files(parameters.get(files.BETWEEN_FILES, ()), folder)
     between.apply_functions(parameters.get(hooks.BETWEEN, ()), names, folder)
     answer_star_queries(derivation, folder)
-    argument = _argument(derivation, folder, ramp_mode)
+    arguments = _arguments(derivation, folder, ramp_mode)
     present = set(folder.iterdir())
     log.info("%s of %s, key %s", derivation.pipeline, derivation.product, key_of(derivation))
     started = time.monotonic()
     observer = StageObserver()
     with observer.listening():
-        _call(derivation.pipeline, parameters, argument, ramp_mode, observer)
+        for argument in arguments:
+            _call(derivation.pipeline, parameters, argument, ramp_mode, observer)
     _check_engine(derivation)
     _check_own(derivation, base)
     log.info("%s took %.1f s", derivation.pipeline, time.monotonic() - started)
@@ -97,18 +99,21 @@ def _check_own(derivation: Derivation, base: Path) -> None:
     files.check_files(derivation)
 
 
-def _argument(derivation: Derivation, folder: Path, ramp_mode: str) -> str:
-    """Return the file that the pipeline is called with: exposure, ramp or association."""
+def _arguments(derivation: Derivation, folder: Path, ramp_mode: str) -> list[str]:
+    """Return the file that the pipeline is called with: exposure, ramp or association.
+
+    A step that is run alone is called with each input, unless it combines them.
+    """
     if ramp_mode == ramps.RESUME:
-        return ramps.name_of_ramp(derivation)
-    if derivation.stage == 1:
-        (exposure,) = derivation.inputs
-        return exposure.name
+        return [ramps.name_of_ramp(derivation)]
+    is_alone = bool(single_step(derivation.pipeline))
+    if derivation.stage == 1 or (is_alone and derivation.pipeline not in registry.COMBINING):
+        return [item.name for item in derivation.inputs]
     name, content = association_file(derivation)
     path = path_below(folder, name, "an association", CalibrationError)
     with open(path, "x", encoding="utf-8") as file:  # a member of that name is a link to the store
         file.write(content)
-    return name
+    return [name]
 
 
 def _call(
@@ -118,6 +123,12 @@ def _call(
     ramp_mode: str,
     observer: StageObserver,
 ) -> None:
+    given = json.loads(json.dumps(parameters.get("steps", {})))  # stpipe changes it
+    if step := single_step(name):
+        _, suffix = registry.SINGLE_STEPS[name]
+        cls = observer.observed(registry.steps_of(name)[step])
+        cls.call(argument, save_results=True, suffix=suffix, **given[step])
+        return
     pipeline = registry.pipeline_class(name)
     if ramp_mode == ramps.KEEP:
         parameters = {**parameters, ramps.SAVE: True}
@@ -127,7 +138,6 @@ def _call(
     ours = ("steps", *hooks.OURS)
     own = {key: value for key, value in parameters.items() if key not in ours}
     own |= registry.SUFFIX.get(name, {})
-    given = json.loads(json.dumps(parameters.get("steps", {})))  # stpipe changes it
     steps = {step: given.get(step, {}) for step in (*given, *pipeline.step_defs)}
     observer.observed(pipeline).call(argument, steps=steps, save_results=True, **own)
 

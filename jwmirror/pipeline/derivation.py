@@ -131,16 +131,27 @@ def differences(old: Derivation, new: Derivation) -> tuple[Reason, ...]:
 
 
 def _differences(old: Derivation, new: Derivation) -> Iterator[Reason]:
-    if old.pipeline != new.pipeline:
-        yield Reason("pipeline", old.pipeline, new.pipeline)
-    yield from _changed("version of ", old.engine, new.engine)
-    yield from _input_changes(old.inputs, new.inputs)
+    """Yield the differences; of two pipelines only those in what both have, apart from inputs."""
     before, after = (
         by_full_name(overrides.with_bare_names(each.parameters)) for each in (old, new)
     )
+    references = list(_described_references(old.references, new.references))
+    if old.pipeline != new.pipeline:
+        yield Reason("pipeline", old.pipeline, new.pipeline)
+        before, after = _in_both(before, after)
+        references = list(_in_both(*references))
+    yield from _changed("version of ", old.engine, new.engine)
+    if old.pipeline == new.pipeline:
+        yield from _input_changes(old.inputs, new.inputs)
     yield from _changed("", before, after)
-    yield from _changed("reference ", *_described_references(old.references, new.references))
+    yield from _changed("reference ", *references)
     yield from _hook_changes(dict(old.hooks), dict(new.hooks))
+
+
+def _in_both(one: dict[str, Any], other: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the entries of both under the names that both have."""
+    names = one.keys() & other.keys()
+    return {name: one[name] for name in names}, {name: other[name] for name in names}
 
 
 def _input_changes(old: Sequence[Input], new: Sequence[Input]) -> Iterator[Reason]:

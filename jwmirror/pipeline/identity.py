@@ -21,13 +21,14 @@ from jwmirror.core.fits import (
 )
 from jwmirror.core.model import Product, Version
 from jwmirror.pipeline.headers import HEADER_SCHEME, crds_header
+from jwmirror.pipeline.registry import STEP_INPUTS
 
 # The version of science_identity: 1 more with each change of what it returns for some file. From 2
 # on it begins each identity, so keys of the first version stay as they are.
 IDENTITY_SCHEME = 1
 INPUT_SUFFIXES = frozenset({"uncal"})
 UNREAD = "unread"  # in place of a scheme: memory or disk failed, so it is read again later
-WITH_HEADER = INPUT_SUFFIXES | {"rate", "rateints", "cal", "calints"}
+WITH_HEADER = INPUT_SUFFIXES | {"rate", "rateints", "cal", "calints"} | STEP_INPUTS
 
 
 def science_identity(path: Path, filename: str = "") -> str:

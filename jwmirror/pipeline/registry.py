@@ -5,11 +5,21 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from jwmirror.core.model.derivation import STAGES
+from jwmirror.core.model.derivation import STAGES, single_step, whole_pipeline
 from jwmirror.pipeline.parameters.vocabulary import allowed_values
 
 # the config's name: class in jwst.pipeline (detector1: Detector1Pipeline)
 PIPELINES = {name: f"{name.capitalize()}Pipeline" for name in STAGES}
+
+# steps that may be run alone: the suffixes of the products that they take, and of what they make
+SINGLE_STEPS = {
+    "spec2.extract_1d": (("s2d", "s3d"), "x1d"),
+    "spec3.extract_1d": (("s2d", "s3d"), "x1d"),
+    "spec3.cube_build": (("crf",), "s3d"),
+    "image3.source_catalog": (("i2d",), "cat"),
+}
+COMBINING = frozenset({"spec3.cube_build"})  # take all products of an association
+STEP_INPUTS = frozenset({"s2d", "s3d", "i2d"})  # those that are taken from MAST, too
 
 NO_TYPE = "N/A"  # among the values of EXP_TYPE in the schema of stdatamodels
 STAGE_1_MAKES = frozenset({"rate", "rateints", "ramp", "dark"})  # suffixes
@@ -67,9 +77,15 @@ def is_product(filename: str) -> bool:
     return filename.rpartition("_")[2].partition(".")[0] in PRODUCTS
 
 
+def takes_product(step: str, filename: str) -> bool:
+    """Return whether a step that is run alone (spec3.extract_1d) takes a file, by its name."""
+    suffixes, _ = SINGLE_STEPS[step]
+    return filename.endswith(tuple(f"_{suffix}.fits" for suffix in suffixes))
+
+
 def idle_steps(pipeline: str, instrument: str) -> frozenset[str]:
     """Return the steps that the pipeline never runs for this instrument, whatever `skip` is."""
-    if STAGES[pipeline] != 1:
+    if STAGES[whole_pipeline(pipeline)] != 1:
         return frozenset()
     return NIR_ONLY if instrument.upper() == "MIRI" else MIRI_ONLY
 
@@ -84,10 +100,20 @@ def pipeline_name(text: str) -> str:
 
 @cache
 def pipeline_class(pipeline: str) -> Any:
-    """Return the class of jwst by the config's name. Importing jwst.pipeline takes seconds."""
+    """Return the class of jwst by the config's name; of a single step, that of its pipeline.
+
+    Importing jwst.pipeline takes seconds.
+    """
     import jwst.pipeline
 
-    return getattr(jwst.pipeline, PIPELINES[pipeline])
+    return getattr(jwst.pipeline, PIPELINES[whole_pipeline(pipeline)])
+
+
+def steps_of(pipeline: str) -> dict[str, Any]:
+    """Return the classes of a pipeline's steps by name; of spec3.extract_1d, that of the step."""
+    steps = pipeline_class(pipeline).step_defs
+    step = single_step(pipeline)
+    return {step: steps[step]} if step else dict(steps)
 
 
 def with_process(pipeline: Any, process: Callable[..., Any]) -> Any:
@@ -115,9 +141,8 @@ def reference_types_of(step: Any) -> tuple[str, ...]:
 @cache
 def pars_types(pipeline: str) -> dict[str, str]:
     """Return the type of parameter reference (pars-jumpstep) by step; last "", the pipeline."""
-    whole = pipeline_class(pipeline)
-    steps = {step: found.get_config_reftype() for step, found in whole.step_defs.items()}
-    return {**steps, "": whole.get_config_reftype()}
+    steps = {step: found.get_config_reftype() for step, found in steps_of(pipeline).items()}
+    return {**steps, "": pipeline_class(pipeline).get_config_reftype()}
 
 
 @cache
@@ -125,8 +150,9 @@ def types_by_step(pipeline: str) -> dict[str, tuple[str, ...]]:
     """Return the reference types by step; "" is the pipeline itself."""
     whole = pipeline_class(pipeline)
     own = whole.__dict__.get("reference_file_types", ())
-    types = {"": tuple(own) if isinstance(own, list) else ()}
-    return types | {s: reference_types_of(c) for s, c in whole.step_defs.items()}
+    is_used = isinstance(own, list) and pipeline in PIPELINES  # not by a single step
+    types = {"": tuple(own) if is_used else ()}
+    return types | {s: reference_types_of(c) for s, c in steps_of(pipeline).items()}
 
 
 def reference_types(pipeline: str) -> list[str]:

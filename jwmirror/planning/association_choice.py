@@ -19,6 +19,7 @@ from jwmirror.core.model.association import (
 from jwmirror.pipeline.associations.asn_types import with_type
 from jwmirror.pipeline.headers import SHUTTERS_FILE, header_value, is_selected, parse_header
 from jwmirror.pipeline.parameters.resolution import applies
+from jwmirror.pipeline.registry import SINGLE_STEPS
 from jwmirror.planning.exclusions import exclusion_of, unmatched_exclusions, without_excluded
 
 POOL = "pool"
@@ -186,7 +187,10 @@ def _selected_roots(entries: Iterable[Entry], recipe: Recipe, program: int) -> t
 
 def _first_inputs(entries: Iterable[Entry], recipe: Recipe) -> Iterator[Entry]:
     """Yield the files that a recipe could start from, of all programs and selected or not."""
-    suffixes = FIRST_INPUTS[min(recipe.stages, default=1)]
+    if recipe.steps and not recipe.products_of:
+        suffixes = tuple(suffix for step in recipe.steps for suffix in SINGLE_STEPS[step][0])
+    else:
+        suffixes = FIRST_INPUTS[min(recipe.stages, default=1)]
     return (entry for entry in entries if entry.product and entry.product.suffix in suffixes)
 
 

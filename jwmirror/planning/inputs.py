@@ -3,7 +3,7 @@
 Pure: results and holdings come as records.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,12 +18,16 @@ from jwmirror.core.model.association import (
     OwnFile,
     root_of,
 )
+from jwmirror.core.model.derivation import STAGES, whole_pipeline
 from jwmirror.core.model.plan import Chain, Result, Wait, WaitCause
 from jwmirror.core.model.product import CALIBRATION
 from jwmirror.pipeline import headers, registry
+from jwmirror.planning.exclusions import exclusion_of
 
 WITH_SHUTTERS = "NRS_MSASPEC"
 RATES = ("rate", "rateints")
+# of files with a header that no stage starts from
+STEP_INPUTS = tuple(f"_{suffix}.fits" for suffix in sorted(registry.STEP_INPUTS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +166,16 @@ class AvailableFiles:
 
     # ---- why not
 
+    def why_unmade(self, recipe: str, product: str) -> tuple[str, WaitCause]:
+        """Return why a recipe has not made what another one needs of a product."""
+        problem = self.problems.get((recipe, product))
+        if isinstance(problem, Wait):
+            return f"recipe {recipe}: {problem.why}", problem.cause
+        if problem:
+            return f"recipe {recipe}: {problem.message}", "failed"
+        others = ", ".join(sorted(self._names.get((recipe, product), ("nothing",))))
+        return f"recipe {recipe} made {others} of {product}", "input"
+
     def _why_missing(self, recipe: Recipe, member: Member) -> tuple[str, WaitCause]:
         """Return why a recipe has no file of that name: as text, and as a cause."""
         if member.path:
@@ -218,7 +232,11 @@ def available_files(
         ),
         problems={(problem.recipe, problem.product): problem for problem in problems},
         exposures=raw_exposures(entries),
-        starts={root_of(entry.filename): entry for entry in upstream.values() if entry.header},
+        starts={
+            root_of(entry.filename): entry
+            for entry in upstream.values()
+            if entry.header and not entry.filename.endswith(STEP_INPUTS)
+        },
         upstream=upstream,
         absent=absent or {},
         own=own or {},
@@ -246,7 +264,22 @@ def taken_from_upstream(
             members = (member.name for member in association.members if not member.path)
             names |= {name: None for name in members if not _makes_of_exposure(recipe, name)}
             names[shutters_file(association, available.header(association))] = None
+        for step in () if recipe.products_of else recipe.steps:
+            files = step_inputs(available.upstream.values(), recipe, step)
+            names |= {entry.filename: None for entry in files}
     return tuple(available.upstream[name] for name in names if name in available.upstream)
+
+
+def step_inputs(entries: Iterable[Entry], recipe: Recipe, step: str) -> Iterator[Entry]:
+    """Return the files of MAST that a step of a recipe takes, if it is run alone."""
+    return (
+        entry
+        for entry in entries
+        if registry.takes_product(step, entry.filename)
+        and registry.stage_that_makes(entry.filename) == STAGES[whole_pipeline(step)]
+        and headers.is_selected(recipe, entry)
+        and not exclusion_of(recipe, entry.filename)
+    )
 
 
 def shutters_file(association: Association, header: str) -> str:

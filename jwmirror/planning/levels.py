@@ -2,7 +2,7 @@
 
 Stage 2 of a grism exposure (NIRISS, NIRCam) reads the catalogue, the segmentation map and the
 combined image of its direct images. If the recipe makes these, its grism associations have levels
-of their own, after all others: docs/decisions/0040-grism-loop.md. Pure.
+of their own, after all other associations: docs/decisions/0040-grism-loop.md. Pure.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from jwmirror.core.model import Recipe
 from jwmirror.core.model.association import Association, Associations, root_of
-from jwmirror.core.model.plan import GRISM, LEVELS, LEVELS_WITHOUT_GRISMS
+from jwmirror.core.model.plan import GRISM, LEVELS, STEPS
 
 Names = frozenset[tuple[str, str]]  # pipeline and product of associations
 
@@ -71,9 +71,14 @@ def images_of_mast(associations: Associations, recipe: Recipe) -> tuple[str, ...
     return tuple(sorted(roots & of_mast))
 
 
-def levels_of(grisms: Mapping[str, Names]) -> tuple[str, ...]:
+def levels_of(grisms: Mapping[str, Names], recipes: Iterable[Recipe]) -> tuple[str, ...]:
     """Return the names of the levels of a run, in order."""
-    return LEVELS if grisms else LEVELS_WITHOUT_GRISMS
+    has_steps = any(recipe.steps for recipe in recipes)
+    return tuple(
+        level
+        for level in LEVELS
+        if (grisms or not level.startswith(GRISM)) and (has_steps or level != STEPS)
+    )
 
 
 def level_of(name: str, grisms: Mapping[str, Names]) -> AssociationLevel:

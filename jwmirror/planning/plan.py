@@ -23,6 +23,7 @@ from jwmirror.planning.builder import Destination, PlanBuilder, PlannedStage
 from jwmirror.planning.exclusions import excluded_exposures, excluded_members, exclusion_of
 from jwmirror.planning.inputs import AvailableFiles, available_files
 from jwmirror.planning.levels import AssociationLevel
+from jwmirror.planning.single_steps import step_headers
 
 POOL = "_pool.csv"
 STAGE_2 = re.compile(r"2_\d{5}_asn\.json$")  # jw01345-o001_20260101t000000_image2_00001_asn.json
@@ -38,6 +39,9 @@ def headers_and_pipelines(
     available = available_files(entries, own=own)
     pipelines_of: dict[str, dict[str, None]] = {}
     for recipe in recipes:
+        for header, step in step_headers(available, associations, recipe):
+            if header:
+                pipelines_of.setdefault(header, {})[step] = None
         exposures = _exposures(available, recipe) if 1 in recipe.stages else ()
         for entry in exposures:
             if pipelines := _pipelines(entry):

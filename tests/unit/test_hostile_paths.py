@@ -214,7 +214,7 @@ def test_an_association_whose_file_is_named_as_a_member_does_not_replace_it(tmp_
     (tmp_path / name).symlink_to("object")
 
     with pytest.raises(FileExistsError):
-        stage._argument(derivation, tmp_path, ramps.FULL)
+        stage._arguments(derivation, tmp_path, ramps.FULL)
 
     assert (tmp_path / "object").read_text() == "of the store"
 

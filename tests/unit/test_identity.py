@@ -418,18 +418,20 @@ def test_a_compressed_image_counts_as_it_is_stored(tmp_path):
     assert len(found) == 2
 
 
-@pytest.mark.parametrize("suffix", ["uncal", "rate", "rateints", "cal", "calints", "i2d", "crf"])
+@pytest.mark.parametrize(
+    "suffix", ["uncal", "rate", "rateints", "cal", "calints", "i2d", "s3d", "crf", "x1d"]
+)
 def test_a_file_that_a_pipeline_may_start_from_is_described_with_its_header(
     tmp_path, monkeypatch, suffix
 ):
-    """The others have an identity only."""
+    """Or a step that is run alone. The others have an identity only."""
     monkeypatch.setattr(identity, "crds_header", lambda path, filename: f"header of {filename}")
     monkeypatch.setattr(identity, "IDENTITY_SCHEME", 3)
     item = records.product(f"x_{suffix}.fits")
 
     version = identified_version(item, image(tmp_path / "object"), "5a", 10)
 
-    has_header = suffix not in ("i2d", "crf")
+    has_header = suffix not in ("crf", "x1d")
     assert version.header == f"header of x_{suffix}.fits" * has_header
     assert (version.product, version.sha256, version.size) == (item, "5a", 10)
     assert (version.scheme, version.refusal, version.identity[:2]) == ("3-1", "", "3:")

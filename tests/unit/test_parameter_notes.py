@@ -94,6 +94,7 @@ def test_persistence_from_one_exposure_to_the_next_is_refused_with_the_reason():
 
 NOISE = {"clean_flicker_noise": {"fit_method": "fft", "n_sigma": 1.5}}
 CATALOGUES = {"tweakreg": {"catfile": "cats.txt"}}
+CUBE = {"scalexy": 0.1}
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,14 @@ CATALOGUES = {"tweakreg": {"catfile": "cats.txt"}}
         (
             {"s": recipe([3], detector1={"jump": {"rejection_threshold": 5.0}})},
             "recipes.s.parameters.detector1: has no effect: recipe s has stages: [3]",
+        ),
+        (
+            {"w": {"steps": ["spec3.extract_1d"], "parameters": {"spec3": {"cube_build": CUBE}}}},
+            "recipes.w.parameters.spec3.cube_build: scalexy: no effect, because recipe w has steps",
+        ),
+        (
+            {"w": {"steps": ["spec3.extract_1d"], "parameters": {"spec2": {"cube_build": CUBE}}}},
+            "recipes.w.parameters.spec2: has no effect: recipe w has steps: [spec3.extract_1d]",
         ),
         (
             {"r": recipe(image3={"resample": {"skip": True, "pixfrac": 0.5}})},
@@ -150,6 +159,14 @@ WAKE = {"detector1": {"clean_flicker_noise": {"skip": False}}}
             "b": {"extends": "a", "stages": [1, 2, 3]},
         },
         {"r": recipe(detector1={"clean_flicker_noise": {"skip": True}})},
+        {
+            "a": recipe(spec3={"extract_1d": {"skip": True}}),
+            "b": {
+                "extends": "a",
+                "steps": ["spec3.extract_1d"],
+                "parameters": {"spec3": {"extract_1d": {"ifu_rscale": 2.0}}},
+            },
+        },
         {"r": recipe(image3={"tweakreg": {**CATALOGUES["tweakreg"], "use_custom_catalogs": True}})},
     ],
 )

@@ -214,6 +214,7 @@ def test_job_lines_say_in_words_what_a_level_has():
         "associations of stage 3",
         "grism associations of stage 2",
         "grism associations of stage 3",
+        "single steps",
     ]
     assert level_in_words("exposures", 1) == "1 exposure"
     assert level_in_words("associations-3", 2) == "2 associations of stage 3"

@@ -22,6 +22,7 @@ from jwmirror.pipeline.engine_content import engine_code
 from jwmirror.planning.inputs import available_files
 from jwmirror.planning.levels import AssociationLevel
 from jwmirror.planning.plan import plan_associations
+from jwmirror.planning.single_steps import plan_steps
 from jwmirror_simulator.telescope.exposures import POINTING_ERROR
 from tests.setup import records
 from tests.setup.calibration import (  # noqa: F401
@@ -35,6 +36,8 @@ from tests.setup.calibration import (  # noqa: F401
     observed,
 )
 from tests.setup.plans import chains
+
+STEP = "image3.source_catalog"
 
 
 def test_two_exposures_become_a_mosaic_that_is_remembered(folder):
@@ -74,6 +77,27 @@ def test_two_exposures_become_a_mosaic_that_is_remembered(folder):
     )
     assert {each.product for each in first.spent} == {result.product for result in first.results}
     assert again.spent == ()
+    _check_the_catalogue_made_again(folder, recipe, second)
+
+
+def _check_the_catalogue_made_again(folder, recipe, mosaic):
+    """A step that is run alone gives what it gave in its pipeline, and other parameters another."""
+    same = replace(recipe, name="same", stages=(), steps=(STEP,), products_of="deep")
+    bright = {"image3": {"source_catalog": {"snr_threshold": 300}}}
+    builder = folder.builder(available_files(folder.entries, mosaic.results))
+    recipes = [same, replace(same, name="bright", parameters=bright)]
+    plan_steps(builder, folder.associations, recipes, mosaic.results)
+
+    receipts = [folder.calibrate([chain]) for chain in chains(builder.build(16))]
+
+    assert [each.failures for each in receipts] == [(), ()]
+    catalogues = [files_of(folder, each) for each in (mosaic, *receipts)]
+    before, again, fewer = (
+        Table.read(files[f"{MOSAIC}_cat.ecsv"], format="ascii.ecsv") for files in catalogues
+    )
+    assert set(catalogues[1]) == {f"{MOSAIC}_cat.ecsv", f"{MOSAIC}_segm.fits"}
+    assert str(again.pformat(-1, -1)) == str(before.pformat(-1, -1))
+    assert 0 < len(fewer) < len(again)
 
 
 def test_an_equal_rate_makes_no_new_cal(folder):

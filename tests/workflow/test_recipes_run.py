@@ -65,3 +65,20 @@ def test_an_excluded_dither_is_taken_out_of_the_mosaic_and_back(site):
     assert any("guide star lost" in page for page in pages)
     assert site.tally().computed == {}
     assert site.entries()[mosaic].key == mosaics[mosaic].key
+
+
+@pytest.mark.slow
+def test_single_steps_run_after_the_stages_that_make_their_products(site):
+    """On the mosaics of the recipe that is extended, and no stage is repeated."""
+    mosaics = {entry.key for entry in site.entries().values() if entry.result.startswith("image3/")}
+    bright = {"image3": {"source_catalog": {"snr_threshold": 50.0}}}
+    recipe = {"extends": "deep", "steps": ["image3.source_catalog"], "parameters": bright}
+    site.configure(recipes={"bright": recipe})
+
+    site.snakemake()
+
+    made = {path for path, entry in site.entries().items() if entry.origin == "bright"}
+    assert site.tally().computed == {"image3.source_catalog": len(mosaics)}
+    assert {path.rpartition("_")[2] for path in made} == {"cat.ecsv", "segm.fits"}
+    steps = derivations(site, "image3.source_catalog")
+    assert {each.parameters["steps"]["source_catalog"]["snr_threshold"] for each in steps} == {50.0}

@@ -10,6 +10,7 @@ from jwmirror.config import selections
 from jwmirror.config.recipes.environments import Environments
 from jwmirror.config.recipes.exclusions import exclusion_mistakes, exclusions_of
 from jwmirror.config.recipes.parameter_files import ParameterFileReader, ParameterPart, overlay
+from jwmirror.config.recipes.single_steps import step_mistakes, steps_of_recipe
 from jwmirror.config.recipes.where_blocks import (
     Block,
     blocks_of,
@@ -73,6 +74,7 @@ class Recipes:
             found += [] if circles else self._block_mistakes(name)
             found += between_mistakes(*_functions(recipe), f"recipes.{name}.between", Path.cwd())
             found += self._environments.mistakes(f"recipes.{name}", recipe.get("environment"))
+            found += [] if circles else step_mistakes(name, self._raw, STAGES)
         if checker_of is None:
             return found
         return [*found, *self._value_mistakes(), *self._step_mistakes(checker_of)]
@@ -144,11 +146,14 @@ class Recipes:
     def _record(self, name: str, programs: tuple[int, ...]) -> Recipe:
         recipe = self._extended(name)
         functions, files = _functions(recipe)
+        steps, products_of = steps_of_recipe(list(self._line(name)), self._raw)
         return Recipe(
             name=name,
             python=self._python(name),
             programs=tuple(dict.fromkeys(recipe.get("programs", programs))),
-            stages=tuple(sorted(recipe.get("stages", STAGES))),
+            stages=() if steps else tuple(sorted(recipe.get("stages", STAGES))),
+            steps=steps,
+            products_of=products_of,
             keep=tuple(sorted(recipe.get("keep", ()))),
             parameters=recipe["parameters"],
             where=tuple(block.record for block in self._blocks(name)),

@@ -12,6 +12,16 @@ STAGES = {  # pipeline -> the stage of a recipe that it belongs to
 OF_ASSOCIATIONS = tuple(pipeline for pipeline, stage in STAGES.items() if stage > 1)
 
 
+def whole_pipeline(name: str) -> str:
+    """Return the pipeline that a step run alone belongs to: spec3 of spec3.extract_1d."""
+    return name.partition(".")[0]
+
+
+def single_step(name: str) -> str:
+    """Return the step of spec3.extract_1d, which is run alone; "" of a whole pipeline."""
+    return name.partition(".")[2]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Input:
     """One input of a derivation; the identity is empty until the stage before is done."""
@@ -27,7 +37,7 @@ class Input:
 class Derivation:
     """Everything that one result depends on; its sha256, the key, is known before the result."""
 
-    pipeline: str  # config's name: detector1, image2, image3, guider...
+    pipeline: str  # config's name: detector1, image2, image3... or a step: spec3.extract_1d
     product: str  # root of the result's file names
     engine: dict[str, str]  # jwst, stcal, stdatamodels: version
     inputs: tuple[Input, ...]  # order matters
@@ -39,4 +49,4 @@ class Derivation:
     @property
     def stage(self) -> int:
         """The stage of a recipe that the pipeline belongs to: 1, 2 or 3."""
-        return STAGES[self.pipeline]
+        return STAGES[whole_pipeline(self.pipeline)]

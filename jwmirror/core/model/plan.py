@@ -19,7 +19,9 @@ NEVER_CALIBRATED = Reason("new", "", "", cause="new")
 INPUTS_RECOMPUTED = Reason("its inputs change", "", "", cause="inputs")
 GRISM = "grism"  # begins the names of levels that need stage 3 of direct images
 LEVELS_WITHOUT_GRISMS = ("exposures", "associations-2", "associations-3")
-LEVELS = (*LEVELS_WITHOUT_GRISMS, f"{GRISM}-2", f"{GRISM}-3")  # each planned after the one before
+STEPS = "steps"  # the level of steps that are run alone
+# each planned after the one before
+LEVELS = (*LEVELS_WITHOUT_GRISMS, f"{GRISM}-2", f"{GRISM}-3", STEPS)
 
 
 @dataclass(frozen=True, kw_only=True)

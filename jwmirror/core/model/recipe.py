@@ -83,6 +83,8 @@ class Recipe:
     msa: dict[str, str] = field(default_factory=dict)  # shutter configuration: user's file instead
     context: str = ""  # of CRDS; "" for that of the run
     publish: str = "mark"  # or "hold": what happens to a result with caveats
+    steps: tuple[str, ...] = ()  # run alone, instead of stages: spec3.extract_1d
+    products_of: str = ""  # the recipe whose products these steps take; "" for MAST's
 
     def takes(self, program: int) -> bool:
         """Return whether it recalibrates exposures of a mirrored program."""

@@ -5,6 +5,7 @@ import json
 from jwmirror.core import names
 from jwmirror.core.model import Derivation
 from jwmirror.core.model.association import SHUTTERS
+from jwmirror.core.model.derivation import whole_pipeline
 from jwmirror.pipeline.associations.reading import NO_CANDIDATE
 
 NO_PROGRAM = "noprogram"  # as asn_from_list writes
@@ -22,7 +23,7 @@ def association_file(derivation: Derivation) -> tuple[str, str]:
         if item.role != SHUTTERS
     ]
     content = {
-        "asn_type": derivation.pipeline,
+        "asn_type": whole_pipeline(derivation.pipeline),
         "asn_rule": "jwmirror",
         "asn_id": names.candidate_of(derivation.product) or NO_CANDIDATE,
         "asn_pool": "none",

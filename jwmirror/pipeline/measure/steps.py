@@ -72,9 +72,8 @@ def step_states(
     say, because not all are made after all steps. `before` is the metadata of an input: what it
     says too, unless it is COMPLETE, comes from an earlier stage, and is left out.
     """
-    steps = registry.pipeline_class(pipeline).step_defs
     states = {}
-    for step, cls in steps.items():
+    for step, cls in registry.steps_of(pipeline).items():
         field = f"meta.cal_step.{CAL_STEP.get(cls.class_alias, cls.class_alias)}"
         state = _first_state(metadata.get(field) for metadata in products)
         if state and (state == COMPLETE or before.get(field) != state):

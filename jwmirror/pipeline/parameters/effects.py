@@ -11,7 +11,7 @@ from jwmirror.core.errors import plain_text
 from jwmirror.core.fits import check_asdf_file
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Recipe
-from jwmirror.core.model.derivation import STAGES
+from jwmirror.core.model.derivation import STAGES, single_step, whole_pipeline
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters.notes import full_name
 from jwmirror.pipeline.parameters.resolution import WITHIN, ParameterPath, flatten
@@ -42,15 +42,17 @@ def effect_notes(
     """
     by_pipeline = group_by(flatten(parameters), lambda path: path[0])
     for pipeline, paths in by_pipeline.items():
-        running = [recipe for recipe in recipes if STAGES.get(pipeline, 0) in recipe.stages]
+        running = [recipe for recipe in recipes if _runs(recipe, pipeline)]
         idle = [registry.idle_steps(pipeline, instrument) for instrument in instruments]
         if not running:
             stages = _stages_of(recipes)
-            yield f"{place}.{pipeline}: has no effect: {stages}; {pipeline} is of another stage"
+            yield f"{place}.{pipeline}: has no effect: {stages}; {pipeline} is not among them"
             continue
         for step, of_step in group_by(paths, lambda path: path[1]).items():
             if idle and all(step in steps for steps in idle):
                 reason = f"{pipeline} does not run the step for {', '.join(sorted(instruments))}"
+            elif not any(_runs(recipe, pipeline, step) for recipe in running):
+                reason = _stages_of(running)
             elif all(_is_skipped(recipe, of_step[0], skipped) for recipe in running):
                 reason = f"the step is skipped, as far as is known; set {SKIP}: false to run it"
             else:
@@ -60,16 +62,30 @@ def effect_notes(
                 yield f"{place}.{pipeline}.{step}: {', '.join(names)}: no effect, because {reason}"
 
 
+def _runs(recipe: Recipe, pipeline: str, step: str | None = None) -> bool:
+    """Return whether a recipe runs a pipeline and a step of it, or any if it is None."""
+    if not recipe.steps:
+        return STAGES.get(pipeline, 0) in recipe.stages
+    outer = step and step.partition(WITHIN)[0]
+    return any(
+        whole_pipeline(name) == pipeline and outer in (None, single_step(name))
+        for name in recipe.steps
+    )
+
+
 def _stages_of(recipes: Iterable[Recipe]) -> str:
-    """Return which stages recipes run, in words."""
+    """Return which stages or steps recipes run, in words."""
     return ", ".join(
-        f"recipe {recipe.name} has stages: [{', '.join(map(str, recipe.stages))}]"
+        f"recipe {recipe.name} has {'steps' if recipe.steps else 'stages'}: "
+        f"[{', '.join(map(str, recipe.steps or recipe.stages))}]"
         for recipe in recipes
     )
 
 
 def _is_skipped(recipe: Recipe, path: ParameterPath, skipped: SkippedSteps) -> bool:
     """Return whether a recipe skips a step, or the step that it belongs to, for all exposures."""
+    if recipe.steps:  # they are never skipped
+        return False
     pipeline, steps, _ = path
     parts = steps.split(WITHIN) if steps else []
     for step in (WITHIN.join(parts[: i + 1]) for i in range(len(parts))):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.matching import criteria_of, describe_match, matches
 from jwmirror.core.model import Recipe, Where, canonical
+from jwmirror.core.model.derivation import single_step
 from jwmirror.pipeline import headers, registry
 from jwmirror.pipeline.usercode import between, hooks
 
@@ -36,7 +37,8 @@ NAMING = frozenset(  # of stpipe, for the running of a step
     ["name", "class", "config_file", "input_dir", "logcfg"]
 )
 RESERVED = OUTPUT_NAMES | NAMING  # parameters that a recipe does not decide
-IDLE = frozenset({"skip", "save_results"})  # of a whole pipeline: it always runs and saves
+# of a whole pipeline, or of a step that is run alone: it always runs and saves
+IDLE = frozenset({"skip", "save_results"})
 CORES = "maximum_cores"
 SERIAL = frozenset({"none", "one", "1"})  # values of it that start no further processes
 DEFAULT_WORD = re.compile(r"default\s*=\s*['\"](\w+)")  # in a spec
@@ -220,7 +222,8 @@ def resolve(
 
     A skipped step has only {"skip": True} and its hooks, which stpipe runs all the same. Steps in
     `idle` and parameters of file locations are left out. maximum_cores is the default. Values that
-    stpipe takes for the same are the same: 1 and 1.0 for a float, 0.0 and -0.0.
+    stpipe takes for the same are the same: 1 and 1.0 for a float, 0.0 and -0.0. Of a step that is
+    run alone (spec3.extract_1d), they are those that it has in its pipeline.
 
     Raises:
         ConfigError: stpipe does not accept a value.
@@ -228,7 +231,8 @@ def resolve(
     from stpipe.config_parser import ValidationError, config_from_dict
 
     merged: dict[str, Any] = {"steps": {}}
-    for layer in layers:
+    step = single_step(pipeline)
+    for layer in (*layers, {"steps": {step: {"skip": False}}} if step else {}):
         _merge(merged, layer)
     spec, beside = spec_of(pipeline), {name: merged.pop(name, None) for name in hooks.OURS}
     try:
@@ -236,8 +240,15 @@ def resolve(
     except ValidationError as err:
         raise ConfigError([f"{pipeline}: {line}" for line in str(err).splitlines()]) from err
     ours = {name: list(values) for name, values in beside.items() if values}
-    now, former = (_complete(whole, spec, idle, form) | ours for form in (_typed, _typed_before))
+    forms = (_complete(whole, spec, idle, form) | ours for form in (_typed, _typed_before))
+    now, former = (_of_step_alone(form, step) if step else form for form in forms)
     return Resolved(now, former if canonical(former) != canonical(now) else None)
+
+
+def _of_step_alone(whole: Mapping[str, Any], step: str) -> dict[str, Any]:
+    """Return the parameters of one step of a pipeline, which always runs and saves."""
+    own = {name: value for name, value in whole["steps"][step].items() if name not in IDLE}
+    return {"steps": {step: own}}
 
 
 def _complete(

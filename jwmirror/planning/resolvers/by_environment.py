@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from jwmirror.core.errors import CalibrationError, MissingSliceError, ReferencesError
 from jwmirror.core.model import Recipe
+from jwmirror.core.model.derivation import whole_pipeline
 from jwmirror.core.model.parameters import PlainMapping
 from jwmirror.core.model.plan import ReferenceFinding
 from jwmirror.core.model.sky.slices import GaiaSlices, mosaic_field
@@ -93,7 +94,8 @@ def resolve_stage(
     `members` are the headers of the exposure, or of all science members of the association. The
     first one decides about references, as in stpipe.
     """
-    requested = effective_parameters(recipe, *members).get(pipeline, {"steps": {}})
+    of_recipe = effective_parameters(recipe, *members)
+    requested = of_recipe.get(whole_pipeline(pipeline), {"steps": {}})
     return resolver.resolve(pipeline, members[0], requested)
 
 

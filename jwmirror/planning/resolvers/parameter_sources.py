@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from jwmirror.core.model import Derivation, Recipe, canonical
+from jwmirror.core.model.derivation import whole_pipeline
 from jwmirror.core.model.plan import DEFAULT
 from jwmirror.pipeline.derivation import by_full_name
 from jwmirror.pipeline.parameters.resolution import parameter_layers
@@ -18,15 +19,12 @@ def parameter_sources(
     `members` as in resolve_stage. If a value would be another one now, because recipe or references
     have changed, its text says so, with the value of now.
     """
-    pipeline = derivation.pipeline
+    pipeline, whole = derivation.pipeline, whole_pipeline(derivation.pipeline)
     stage = resolve_stage(resolver, recipe, pipeline, members)
     values_now, former = by_full_name(stage.parameters), by_full_name(stage.former or {})
     layers = [
         *resolver.pars(pipeline, members[0]),
-        *(
-            (name, content.get(pipeline, {}))
-            for name, content in parameter_layers(recipe, *members)
-        ),
+        *((name, content.get(whole, {})) for name, content in parameter_layers(recipe, *members)),
     ]
     setters = {parameter: name for name, content in layers for parameter in by_full_name(content)}
     origin_of = {}

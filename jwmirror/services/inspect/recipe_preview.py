@@ -8,6 +8,7 @@ from jwmirror.core.errors import ConfigError, JwmirrorError, unknown_name
 from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe, Wait
 from jwmirror.core.model.association import SCIENCE, UNCAL, root_of
 from jwmirror.pipeline.derivation import differences, is_bound, key_of
+from jwmirror.pipeline.registry import COMBINED
 from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.resolvers.parameter_sources import parameter_sources
 from jwmirror.report.explanation import EarlierResult, RecipePreview, StagePreview
@@ -39,20 +40,24 @@ def preview_recipes(
     if recipe_name is not None and recipe_name not in names:
         raise ConfigError([f"--recipe: {unknown_name('recipe', recipe_name, names)}"])
     recipes = [recipe for recipe in config.recipes if recipe_name in (None, recipe.name)]
+    names_used = {name for recipe in recipes for name in (recipe.name, recipe.products_of)}
+    used = [recipe for recipe in config.recipes if recipe.name in names_used]
     resolvers, notes = resolvers_of_config(mirror, config)
-    holdings = with_left_out(current_holdings(mirror, run, recipes), config.criteria)
-    if not any(recipe.associations for recipe in recipes):  # else programs may be combined
+    holdings = with_left_out(current_holdings(mirror, run, used), config.criteria)
+    if not any(recipe.associations for recipe in used):  # else programs may be combined
         holdings = _of_program(holdings, filename[:PROGRAM])
     results, product = ResultStore(mirror), root_of(filename)
     previews = []
     for recipe in recipes:
-        planner = LevelPlanner(holdings, [recipe], resolvers, results)
+        both = [each for each in used if each.name in (recipe.name, recipe.products_of)]
+        planner = LevelPlanner(holdings, both, resolvers, results)
         plans = planner.plan_levels(is_preview=True)
         stages = tuple(
             _stage(results, derivation, recipe, holdings, resolvers, chain)
-            for derivation, chain in _derivations(results, plans, product)
+            for derivation, chain in _derivations(results, plans, recipe.name, product)
         )
-        waits = tuple(wait for plan in plans for wait in _waits(plan) if wait.product == product)
+        all_waits = (wait for plan in plans for wait in _waits(plan))
+        waits = tuple(w for w in all_waits if (w.recipe, w.product) == (recipe.name, product))
         if stages or waits:
             previews.append(
                 RecipePreview(recipe=recipe.name, stages=stages, waits=waits, notes=notes)
@@ -92,11 +97,14 @@ def parameter_origins(
 
     Where-blocks are chosen by the headers of all science inputs, parameter references by the first
     one. The sources are unknown if the raw file of that input is not in the mirror, or references
-    are not in the cache; and if that input is a file of the user.
+    are not in the cache; if that input is a file of the user, or a combined result, on which a step
+    is run alone.
     """
     known = {entry.filename: entry.header for entry in entries if entry.header}
     science = [item for item in derivation.inputs if item.role == SCIENCE]
     members = ["" if item.path else _header(known, root_of(item.name)) for item in science]
+    if not members[0] and COMBINED.match(science[0].name):
+        return {}, f"{science[0].name} is a result, so the sources of parameters are not known."
     if not members[0]:
         first = science[0].path or f"{root_of(science[0].name)}{UNCAL}"
         return {}, f"{first} is not in the mirror, so the sources of parameters are not known."
@@ -120,15 +128,16 @@ def _of_program(holdings: Holdings, program: str) -> Holdings:
 
 
 def _derivations(
-    results: ResultStore, plans: Iterable[Plan], product: str
+    results: ResultStore, plans: Iterable[Plan], recipe: str, product: str
 ) -> Iterator[tuple[Derivation, Chain | None]]:
     """Yield how each stage of a product is made, and the chain that has to compute it, if any."""
     for plan in plans:
         for result in plan.done:
-            derivation = results.derivation(result.key) if result.product == product else None
+            is_asked = (result.recipe, result.product) == (recipe, product)
+            derivation = results.derivation(result.key) if is_asked else None
             if derivation is not None:
                 yield derivation, None
-        for chain in plan.chains:
+        for chain in (each for each in plan.chains if each.recipe == recipe):
             for derivation in chain.derivations:
                 if product in (derivation.product, chain.product):
                     yield derivation, chain

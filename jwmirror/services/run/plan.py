@@ -16,6 +16,7 @@ from jwmirror.core.model import (
     SettleResult,
     Wait,
 )
+from jwmirror.core.model.plan import STEPS
 from jwmirror.planning.association_choice import describe_unmatched
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.exclusions import made_of_excluded
@@ -30,10 +31,12 @@ from jwmirror.planning.levels import (
 from jwmirror.planning.plan import plan_associations, plan_exposures
 from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.settling import settled_associations, settled_exposures
+from jwmirror.planning.single_steps import plan_steps
 from jwmirror.report.limits import check_results
 from jwmirror.services.run.holdings import Holdings, load_holdings, with_left_out
 from jwmirror.services.run.references import offline_resolvers
 from jwmirror.services.run.results import ResultStore
+from jwmirror.store.entries import results_of_run
 
 ONE_BATCH = 1_000_000_000  # exposures per batch; a preview runs no jobs
 
@@ -109,11 +112,14 @@ class LevelPlanner:
         """
         self._check_one_state(below)
         plans: list[Plan] = []
-        for level in levels_of(self._grisms)[len(below) :]:
-            if lower := (*below, *plans):
-                plans.append(self._plan_associations(level, lower, receipts, is_preview))
-            else:
+        for level in levels_of(self._grisms, self.recipes)[len(below) :]:
+            lower = (*below, *plans)
+            if not lower:
                 plans.append(self._plan_exposures())
+            elif level == STEPS:
+                plans.append(self._plan_steps(lower, receipts, is_preview))
+            else:
+                plans.append(self._plan_associations(level, lower, receipts, is_preview))
             if plans[-1].batches and not is_preview:
                 break
         return tuple(plans)
@@ -135,7 +141,7 @@ class LevelPlanner:
         builder = self._builder(available_files(settled, absent=absent, own=own), waits)
         builder.notes += self._notes()
         plan_exposures(builder, associations, self.recipes)
-        return replace(builder.build(self.batch_size), levels=levels_of(self._grisms))
+        return replace(builder.build(self.batch_size), levels=levels_of(self._grisms, self.recipes))
 
     def _notes(self) -> Iterator[str]:
         """Yield what of the recipes has no effect, or not the one that users may expect."""
@@ -154,26 +160,39 @@ class LevelPlanner:
         self, name: str, lower: Sequence[Plan], receipts: Sequence[Receipt], is_preview: bool
     ) -> Plan:
         """Plan the settled associations of a level, after the `lower` plans."""
-        entries, associations, unsettled, absent, own = self.holdings
+        associations, unsettled = self.holdings.associations, self.holdings.unsettled
         level = level_of(name, self._grisms)
         settled, waits = settled_associations(associations, unsettled, self.recipes, level.stage)
-        problems = [problem for plan in lower for problem in (*plan.waits, *plan.failures)]
-        reported = {(problem.recipe, problem.product) for problem in problems}
-        failures = [failure for receipt in receipts for failure in receipt.failures]
-        computed = [result for receipt in receipts for result in receipt.results]
-        available = available_files(
-            entries,
-            results=[*(result for plan in lower for result in plan.done), *computed],
-            problems=[*problems, *failures],
-            assumed_done=[chain for plan in lower for chain in plan.chains] if is_preview else (),
-            absent=absent,
-            own=own,
-            not_taken=self._not_taken,
-        )
+        reported = {(problem.recipe, problem.product) for problem in _problems(lower)}
+        available = self._available(lower, receipts, is_preview)
         new_waits = [wait for wait in waits if (wait.recipe, wait.product) not in reported]
         builder = self._builder(available, new_waits)
         plan_associations(builder, settled, self.recipes, level)
         return builder.build(self.batch_size)
+
+    def _plan_steps(
+        self, lower: Sequence[Plan], receipts: Sequence[Receipt], is_preview: bool
+    ) -> Plan:
+        """Plan the steps that recipes run alone, after all stages."""
+        builder = self._builder(self._available(lower, receipts, is_preview), ())
+        results = results_of_run(lower, receipts)
+        plan_steps(builder, self.holdings.associations, self.recipes, results)
+        return builder.build(self.batch_size)
+
+    def _available(
+        self, lower: Sequence[Plan], receipts: Sequence[Receipt], is_preview: bool
+    ) -> AvailableFiles:
+        """Return the files that the levels below leave for the next one."""
+        failures = [failure for receipt in receipts for failure in receipt.failures]
+        return available_files(
+            self.holdings.entries,
+            results=results_of_run(lower, receipts),
+            problems=[*_problems(lower), *failures],
+            assumed_done=[chain for plan in lower for chain in plan.chains] if is_preview else (),
+            absent=self.holdings.absent,
+            own=self.holdings.own,
+            not_taken=self._not_taken,
+        )
 
     def _builder(self, available: AvailableFiles, waits: Iterable[Wait]) -> PlanBuilder:
         results = self.results
@@ -201,3 +220,8 @@ class LevelPlanner:
                         f"one would be with {now}. Results of the two are not combined. Run again, "
                         "so that all levels are planned with the same."
                     )
+
+
+def _problems(plans: Sequence[Plan]) -> list[Wait]:
+    """Return all that waits or is refused in plans."""
+    return [problem for plan in plans for problem in (*plan.waits, *plan.failures)]

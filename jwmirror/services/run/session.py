@@ -18,7 +18,7 @@ from jwmirror.core.files import as_store_error, make_private
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.mirror import RUN_ID_FORM
 from jwmirror.core.model import Plan, Recipe
-from jwmirror.core.model.plan import GRISM
+from jwmirror.core.model.plan import GRISM, STEPS
 from jwmirror.core.model.run import Stop
 from jwmirror.core.printing import printable
 from jwmirror.net.token_socket import serve_token
@@ -37,7 +37,12 @@ from jwmirror.store.runs import (
 
 ADVICE = "go to the folder of your config, or give the file with --configfile FILE"
 DEFAULT = Path("config/config.yaml")
-NOUNS = {"exposures": "exposure", "associations": "association", GRISM: "grism association"}
+NOUNS = {
+    "exposures": "exposure",
+    "associations": "association",
+    GRISM: "grism association",
+    STEPS: "single step",
+}
 RUN_ID = "JWMIRROR_RUN"  # environment variable by which jobs know the run that they belong to
 
 
