@@ -60,16 +60,19 @@ def _excluded_members(association: Association, recipe: Recipe) -> dict[str, str
 def made_of_excluded(
     associations: Associations, recipes: Iterable[Recipe]
 ) -> dict[ProductName, str]:
-    """Return why recipes take no file of some of MAST's products: these have excluded exposures.
+    """Return why recipes take no file of some products: these have excluded exposures.
 
-    They are mosaics of direct images, spectra of grisms that were extracted with these, and
-    exposures from which others were subtracted.
+    Products of MAST are mosaics of direct images, spectra of grisms that were extracted with these,
+    and exposures from which others were subtracted. Products of a recipe may have exposures that
+    another one excludes, which runs single steps on them.
     """
     return {
         (recipe.name, product, stage): _describe_content(excluded, recipe)
         for recipe in recipes
         if recipe.exclude
-        for (product, stage), excluded in _excluded_content(associations.found, recipe).items()
+        for (product, stage), excluded in _excluded_content(
+            associations.chosen.get(recipe.products_of, associations.found), recipe
+        ).items()
         if excluded
     }
 
@@ -92,11 +95,15 @@ def _excluded_content(
 
 def _describe_content(excluded: Mapping[str, str], recipe: Recipe) -> str:
     listed = "; ".join(f"{name}: {because}" for name, because in excluded.items())
-    return (
-        f"MAST's is made of exposures that recipe {recipe.name} excludes ({listed}); let the "
-        "recipe make it of the others (stages, and asn in the products of its program), or name a "
-        "file of your own in an association"
-    )
+    of, advice = "MAST's", "extend a recipe that makes it of the others"
+    if recipe.products_of:
+        of, advice = f"that of recipe {recipe.products_of}", "exclude them there"
+    elif recipe.stages:
+        advice = (
+            "let the recipe make it of the others (stages, and asn in the products of its "
+            "program), or name a file of your own in an association"
+        )
+    return f"{of} is made of exposures that recipe {recipe.name} excludes ({listed}); {advice}"
 
 
 def excluded_exposures(recipe: Recipe, exposures: Iterable[Entry]) -> Iterator[ExcludedFiles]:

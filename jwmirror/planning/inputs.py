@@ -22,7 +22,6 @@ from jwmirror.core.model.derivation import STAGES, whole_pipeline
 from jwmirror.core.model.plan import Chain, Result, Wait, WaitCause
 from jwmirror.core.model.product import CALIBRATION
 from jwmirror.pipeline import headers, registry
-from jwmirror.planning.exclusions import exclusion_of
 
 WITH_SHUTTERS = "NRS_MSASPEC"
 RATES = ("rate", "rateints")
@@ -278,7 +277,6 @@ def step_inputs(entries: Iterable[Entry], recipe: Recipe, step: str) -> Iterator
         if registry.takes_product(step, entry.filename)
         and registry.stage_that_makes(entry.filename) == STAGES[whole_pipeline(step)]
         and headers.is_selected(recipe, entry)
-        and not exclusion_of(recipe, entry.filename)
     )
 
 

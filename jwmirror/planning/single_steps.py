@@ -13,6 +13,7 @@ from jwmirror.core.model.association import SCIENCE, Association, Associations, 
 from jwmirror.core.model.derivation import STAGES, single_step, whole_pipeline
 from jwmirror.pipeline import headers, registry
 from jwmirror.planning.builder import Destination, PlanBuilder
+from jwmirror.planning.exclusions import excluded_exposures, exclusion_of
 from jwmirror.planning.inputs import AvailableFiles, step_inputs
 
 COMPLETE = "COMPLETE"
@@ -59,7 +60,11 @@ def plan_steps(
             else:
                 sources = _sources_of_mast(builder, recipe, step)
             for source in sources:
-                _add_step(builder, recipe, source)
+                made_of = (recipe.name, source.product, STAGES[whole_pipeline(step)])
+                if why := builder.available.not_taken.get(made_of):
+                    builder.waits.append(Wait(recipe.name, source.product, why, "input"))
+                else:
+                    _add_step(builder, recipe, source)
 
 
 def _sources_of_mast(builder: PlanBuilder, recipe: Recipe, step: str) -> Iterator[StepSource]:
@@ -67,7 +72,8 @@ def _sources_of_mast(builder: PlanBuilder, recipe: Recipe, step: str) -> Iterato
     files = tuple(step_inputs(builder.available.upstream.values(), recipe, step))
     if not files:
         builder.waits += _no_files(builder.available, recipe, step)
-    for entry in files:
+    builder.excluded += excluded_exposures(recipe, files)
+    for entry in (each for each in files if not exclusion_of(recipe, each.filename)):
         product = root_of(entry.filename)
         if why := _refusal(entry, step):
             builder.failures.append(Wait(recipe.name, product, why, "input"))

@@ -19,6 +19,8 @@ MAKES = {  # pipeline -> ends of the names of its files
     "spec2": ["cal.fits", "x1d.fits"],
     "image3": ["i2d.fits", "cat.ecsv", "segm.fits"],
     "spec3": ["x1d.fits"],
+    "spec2.extract_1d": ["x1d.fits"],
+    "spec3.extract_1d": ["x1d.fits"],
 }
 
 

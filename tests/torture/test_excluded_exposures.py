@@ -6,6 +6,7 @@ turn. What a result is made of is followed through the recipe's results and MAST
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -27,7 +28,8 @@ POOLS = {  # of jwst.associations.tests -> the detector of its exposures
     "pool_017_spec_nirspec_lv2imprint.csv": "nrs1",  # imprints
     "pool_024b_nirspec_fss_nods.csv": "nrs1",  # nods
 }
-STAGES = [(1, 2, 3), (1, 2), (2, 3), (2,), (3,)]
+STAGES = [(1, 2, 3), (1, 2), (2, 3), (2,), (3,), ()]
+STEPS = ("spec2.extract_1d", "spec3.extract_1d")  # of the recipe without stages
 Content = dict[str, set[str]]  # identity of a file -> roots of the exposures in it
 
 
@@ -51,13 +53,13 @@ def archived(types: dict[str, str], associations: Iterable[Association]) -> list
     of_exposures = [
         (f"{root}_{suffix}.fits", canonical({"meta.exposure.type": exp_type}))
         for root, exp_type in types.items()
-        for suffix in ("uncal", "rate", "cal", "x1d")
+        for suffix in ("uncal", "rate", "cal", "x1d", "s2d")
     ]
     combined = [
-        (f"{each.product}_{end}", "")
+        (f"{each.product}_{end}", "{}" if end == "s2d.fits" else "")
         for each in associations
         if each.stage == 3
-        for end in MAKES[each.pipeline]
+        for end in (*MAKES[each.pipeline], "s2d.fits")
     ]
     return [
         entry(
@@ -100,6 +102,7 @@ def test_an_excluded_exposure_is_in_no_result(tmp_path, pool):
         for root in types:
             exclude = (Exclusion(match={"file": f"{root}*"}, because="x"),)
             recipe = Recipe(name="deep", programs=programs, stages=stages, exclude=exclude)
+            recipe = recipe if stages else replace(recipe, steps=STEPS)
             found = Associations(found=associations)
             chosen = choose_associations(found, entries, [recipe], {}, {})
             runs = LevelRuns(tmp_path / "mirror", chosen, entries)

@@ -48,7 +48,9 @@ def site(tmp_path_factory):
     with observatory.serve():
         site = Site(folder, observatory)
         listed = RECIPES["clean"] | {"stages": [1, 2], "associations": [write_list(folder)]}
-        site.configure(programs=PROGRAMS, recipes={"deep": None, "listed": listed, **RECIPES})
+        again = {"extends": "plain", "steps": ["spec3.cube_build", "spec3.extract_1d"]}
+        recipes = {"deep": None, "listed": listed, "again": again, **RECIPES}
+        site.configure(programs=PROGRAMS, recipes=recipes)
         site.snakemake()
         yield site
 
@@ -63,7 +65,8 @@ def test_all_levels_are_made(site):
 
     The empty sky has no background, so that two recipes share its product of stage 3.
     """
-    assert site.tally().computed == {"detector1": 3, "spec2": 7, "spec3": 5}
+    single_steps = {"spec3.cube_build": 3, "spec3.extract_1d": 3}
+    assert site.tally().computed == {"detector1": 3, "spec2": 7, "spec3": 5, **single_steps}
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -82,6 +85,23 @@ def test_products_equal_those_of_plain_jwst(site):
     assert {path.name.rpartition("_")[2] for path in ours} >= {"cal.fits", "s3d.fits", "x1d.fits"}
     differing = {
         path.name: differing_arrays(path, site.observatory.archive.path(path.name)) for path in ours
+    }
+    assert not any(differing.values()), differing
+
+
+def test_single_steps_equal_those_of_the_pipeline(site):
+    """All cubes of the bands, and their spectra; no step runs after `extract_1d` in these bands."""
+    again = published(site, "again", "**/*.fits")
+    plain = [*published(site, "plain", "**/*_s3d.fits"), *published(site, "plain", "**/*_x1d.fits")]
+
+    assert {path.name for path in again} == {
+        path.name
+        for path in plain
+        if path.name.startswith("jw01346-")  # of stage 3
+    }
+    differing = {
+        path.name: differing_arrays(path, site.observatory.archive.path(path.name))
+        for path in again
     }
     assert not any(differing.values()), differing
 

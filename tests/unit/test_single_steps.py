@@ -7,7 +7,7 @@ import pytest
 
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.files import sha256_of
-from jwmirror.core.model import Failure, Receipt, Recipe, canonical
+from jwmirror.core.model import Exclusion, Failure, Receipt, Recipe, canonical
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import LEVELS_WITHOUT_GRISMS, STEPS
 from jwmirror.engine.batch import calibrate
@@ -21,7 +21,9 @@ from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import available_files, taken_from_upstream
 from jwmirror.planning.plan import headers_and_pipelines
 from jwmirror.planning.resolvers.by_environment import resolvers_of
+from jwmirror.planning.resolvers.local import ResolvedStage
 from jwmirror.planning.single_steps import plan_steps
+from jwmirror.services.inspect.recipe_preview import parameter_origins
 from jwmirror.services.run.holdings import Holdings
 from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.results import ResultStore
@@ -30,7 +32,15 @@ from tests.setup.calibration import FolderResults
 from tests.setup.configs import parse
 from tests.setup.plain_jwst import differing_arrays
 from tests.setup.plans import DEEP, MOSAIC, PlanSources, chains, exposure, image2, image3, root
-from tests.setup.records import association, derivation, entry, product, result, result_file
+from tests.setup.records import (
+    association,
+    derivation,
+    entry,
+    product,
+    result,
+    result_file,
+    science,
+)
 
 DONE = "meta.cal_step.extract_1d"
 SLIT = re.compile(r"jw01346-o\d{3}_.*_p750l-.*_s2d\.fits")
@@ -124,11 +134,11 @@ def made_by_deep(recipe="deep", name=f"{MOSAIC}_i2d.fits"):
     return Receipt(results=(replace(result("image3", MOSAIC, *files), recipe=recipe),))
 
 
-def plan_after(tmp_path, receipt):
+def plan_after(tmp_path, receipt, recipe=OF_DEEP):
     """The plan of steps after a run of stage 3 with this receipt."""
     sources = PlanSources()
-    steps = planner(tmp_path, [exposure(1), image()], [DEEP, OF_DEEP], image3(1), sources)
-    empty = planner(tmp_path, [], [DEEP, OF_DEEP], None, sources).plan_levels()[:3]
+    steps = planner(tmp_path, [exposure(1), image()], [DEEP, recipe], image3(1), sources)
+    empty = planner(tmp_path, [], [DEEP, recipe], None, sources).plan_levels()[:3]
     (plan,) = steps.plan_levels(empty, [receipt])
     return plan
 
@@ -193,6 +203,40 @@ def test_a_preview_counts_the_steps_of_results_to_be_made(tmp_path):
     assert [item.identity for item in chain.derivations[0].inputs] == [""]
 
 
+# ---- exclusions --------------------------------------------------------------------------------
+
+EXCLUDE = (Exclusion(match={"exposure": 1}, because="guide star lost"),)
+
+
+@pytest.mark.parametrize(
+    "recipe, advice",
+    [
+        (CATALOGUE, "MAST's is made of .*; extend a recipe that makes it of the others"),
+        (OF_DEEP, "that of recipe deep is made of .*; exclude them there"),
+    ],
+)
+def test_a_product_with_an_excluded_exposure_is_not_taken(tmp_path, recipe, advice):
+    """Whoever made it: MAST, or a recipe that does not exclude the exposure."""
+    plan = plan_after(tmp_path, made_by_deep(), replace(recipe, exclude=EXCLUDE))
+
+    (wait,) = plan.waits
+    assert chains(plan) == [] and (wait.recipe, wait.product) == ("catalogue", MOSAIC)
+    assert re.search(f"{root(1)}_cal.fits: guide star lost.*", wait.why)
+    assert re.search(advice, wait.why)
+
+
+def test_an_excluded_exposure_of_mast_has_no_step(tmp_path):
+    """It is listed with what the recipe excludes, and is not missing."""
+    names = [f"{root(number)}_s2d.fits" for number in (1, 2)]
+    files = [entry(product(name), header="{}") for name in names]
+    recipe = replace(CATALOGUE, steps=("spec2.extract_1d",), exclude=EXCLUDE)
+
+    *_, plan = planner(tmp_path, files, [recipe]).plan_levels()
+
+    assert [chain.product for chain in chains(plan)] == [root(2)] and plan.waits == ()
+    assert [each.files for each in plan.excluded] == [{names[0]: "guide star lost"}]
+
+
 # ---- parameters and references -----------------------------------------------------------------
 
 
@@ -206,6 +250,45 @@ def test_a_step_has_the_parameters_that_it_has_in_its_pipeline():
     expected = dict(whole["steps"]["extract_1d"])
     assert {expected.pop("skip"), expected.pop("save_results")} == {False}
     assert alone == {"steps": {"extract_1d": expected}} and expected["ifu_rscale"] == 2.0
+
+
+def origins_of_a_step(tmp_path, recipe, monkeypatch):
+    """The sources of a step's parameters by the header that decided about them, or why not."""
+    made_of = science(f"{root(1)}_cal.fits")
+    results, sources = ResultStore(tmp_path), PlanSources()
+    sources.derivations["deep", MOSAIC, "image3"] = derivation("image3", MOSAIC, inputs=(made_of,))
+    results.published_derivation = sources.published
+    pars = {"steps": {"source_catalog": {"kernel_fwhm": 2.0}}}
+    sources.pars = lambda pipeline, header: [(f"{pipeline} by {header}", pars)]
+    alone = {"steps": {"source_catalog": {"kernel_fwhm": 2.0, "snr_threshold": 9.0}}}
+    monkeypatch.setattr(
+        sources, "resolve", lambda *_: ResolvedStage(parameters=alone, references={})
+    )
+    made = derivation(STEP, MOSAIC, inputs=(science(f"{MOSAIC}_i2d.fits"),), parameters=alone)
+    entries = [image(), exposure(1)]
+    return parameter_origins(made, recipe, entries, sources.resolvers, results)
+
+
+@pytest.mark.parametrize(
+    "recipe, header", [(CATALOGUE, image().header), (OF_DEEP, exposure(1).header)]
+)
+def test_explain_names_the_sources_of_parameters(tmp_path, monkeypatch, recipe, header):
+    """The header that decides is as in the plan: MAST's file's, or that of deep's exposures."""
+    origins, note = origins_of_a_step(tmp_path, recipe, monkeypatch)
+
+    assert note == "" and origins == {
+        "source_catalog.kernel_fwhm": f"{STEP} by {header}",
+        "source_catalog.snr_threshold": "recipe catalogue",
+    }
+
+
+def test_sources_are_unknown_without_the_result_of_the_other_recipe(tmp_path, monkeypatch):
+    """Its exposures are not known then."""
+    recipe = replace(OF_DEEP, products_of="quick")
+
+    origins, note = origins_of_a_step(tmp_path, recipe, monkeypatch)
+
+    assert origins == {} and f"recipe quick has no published result {MOSAIC}" in note
 
 
 def test_a_step_needs_its_own_references_alone():

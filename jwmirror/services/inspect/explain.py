@@ -25,6 +25,7 @@ from jwmirror.services.inspect.recipe_preview import (
 )
 from jwmirror.services.inspect.software import differing_versions, installed_software
 from jwmirror.services.run.holdings import why_absent
+from jwmirror.services.run.results import ResultStore
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import last_run, read_undecided
@@ -197,7 +198,8 @@ def _with_origins(
         return replace(explanation, note=f"{why}.")
     resolvers, _ = resolvers_of_config(root, config)
     entries = Generations(root).entries()
-    origins, note = parameter_origins(explanation.record.derivation, recipe, entries, resolvers)
+    derivation = explanation.record.derivation
+    origins, note = parameter_origins(derivation, recipe, entries, resolvers, ResultStore(root))
     installed = installed_software([recipe], resolvers).get(recipe.name, {})
     others = tuple(differing_versions(explanation.record.software, installed))
     return replace(explanation, origins=origins, note=note, other_versions=others)

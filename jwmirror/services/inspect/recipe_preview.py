@@ -7,8 +7,9 @@ from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, JwmirrorError, unknown_name
 from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe, Wait
 from jwmirror.core.model.association import SCIENCE, UNCAL, root_of
+from jwmirror.core.model.derivation import whole_pipeline
 from jwmirror.pipeline.derivation import differences, is_bound, key_of
-from jwmirror.pipeline.registry import COMBINED
+from jwmirror.planning.inputs import STEP_INPUTS
 from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.resolvers.parameter_sources import parameter_sources
 from jwmirror.report.explanation import EarlierResult, RecipePreview, StagePreview
@@ -91,20 +92,27 @@ def earlier_results(mirror: Path, key: str, derivation: Derivation) -> tuple[Ear
 
 
 def parameter_origins(
-    derivation: Derivation, recipe: Recipe, entries: Iterable[Entry], resolvers: Resolvers
+    derivation: Derivation,
+    recipe: Recipe,
+    entries: Iterable[Entry],
+    resolvers: Resolvers,
+    results: ResultStore,
 ) -> tuple[dict[str, str], str]:
     """Return the source of each parameter of a derivation by full name, or why they are unknown.
 
     Where-blocks are chosen by the headers of all science inputs, parameter references by the first
-    one. The sources are unknown if the raw file of that input is not in the mirror, or references
-    are not in the cache; if that input is a file of the user, or a combined result, on which a step
-    is run alone.
+    one; for a step that is run alone on a result, by the science inputs of that. The sources are
+    unknown if the raw file of the first input is not in the mirror, or references are not in the
+    cache; and if that input is a file of the user.
     """
     known = {entry.filename: entry.header for entry in entries if entry.header}
-    science = [item for item in derivation.inputs if item.role == SCIENCE]
-    members = ["" if item.path else _header(known, root_of(item.name)) for item in science]
-    if not members[0] and COMBINED.match(science[0].name):
-        return {}, f"{science[0].name} is a result, so the sources of parameters are not known."
+    whole, base = whole_pipeline(derivation.pipeline), recipe.products_of
+    made = results.published_derivation(base, derivation.product, whole) if base else derivation
+    if made is None:
+        unknown = f"recipe {base} has no published result {derivation.product}"
+        return {}, f"{unknown}, so the sources of parameters are not known."
+    science = [item for item in made.inputs if item.role == SCIENCE]
+    members = ["" if item.path else _header(known, item.name) for item in science]
     if not members[0]:
         first = science[0].path or f"{root_of(science[0].name)}{UNCAL}"
         return {}, f"{first} is not in the mirror, so the sources of parameters are not known."
@@ -115,10 +123,16 @@ def parameter_origins(
         return {}, str(error)
 
 
-def _header(known: Mapping[str, str], root: str) -> str:
-    """Return the header of an exposure: of its raw file, else of any other; "" without one."""
+def _header(known: Mapping[str, str], name: str) -> str:
+    """Return the header that decides about a file, as in planning.inputs; "" if it is unknown.
+
+    It is that of a file of MAST on which steps are run alone. Otherwise it is that of the raw
+    exposure, else of any other file of the exposure.
+    """
+    root = root_of(name)
+    own = known.get(name) if name.endswith(STEP_INPUTS) else ""
     others = (header for filename, header in known.items() if root in filename)
-    return known.get(f"{root}{UNCAL}") or next(others, "")
+    return own or known.get(f"{root}{UNCAL}") or next(others, "")
 
 
 def _of_program(holdings: Holdings, program: str) -> Holdings:
@@ -155,7 +169,7 @@ def _stage(
     stages = (derivation.pipeline, "")  # reasons of this stage, and of the whole chain
     published = results.published_key(recipe.name, derivation.product, derivation.pipeline)
     reasons = chain.reasons if chain else () if key == published else (UNPUBLISHED,)
-    sources, note = parameter_origins(derivation, recipe, holdings.entries, resolvers)
+    sources, note = parameter_origins(derivation, recipe, holdings.entries, resolvers, results)
     return StagePreview(
         product=derivation.product,
         key=key,
