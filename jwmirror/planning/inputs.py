@@ -280,6 +280,19 @@ def step_inputs(entries: Iterable[Entry], recipe: Recipe, step: str) -> Iterator
     )
 
 
+def step_headers(
+    available: AvailableFiles, associations: Associations, recipe: Recipe
+) -> Iterator[tuple[str, str]]:
+    """Yield the headers that may decide about references of a recipe's steps, with the steps."""
+    for step in recipe.steps:
+        if recipe.products_of:
+            of_step = associations.of_step(recipe, step)
+            yield from ((available.header(association), step) for association in of_step)
+        else:
+            files = step_inputs(available.upstream.values(), recipe, step)
+            yield from ((entry.header, step) for entry in files)
+
+
 def shutters_file(association: Association, header: str) -> str:
     """Return the shutter configuration that stage 2 of NIRSpec's MOS reads; "" for others."""
     is_stage_2 = association.stage == 2

@@ -21,9 +21,8 @@ from jwmirror.pipeline.associations.checks import member_mistake
 from jwmirror.pipeline.parameters.resolution import applies
 from jwmirror.planning.builder import Destination, PlanBuilder, PlannedStage
 from jwmirror.planning.exclusions import excluded_exposures, excluded_members, exclusion_of
-from jwmirror.planning.inputs import AvailableFiles, available_files
+from jwmirror.planning.inputs import AvailableFiles, available_files, step_headers
 from jwmirror.planning.levels import AssociationLevel
-from jwmirror.planning.single_steps import step_headers
 
 POOL = "_pool.csv"
 STAGE_2 = re.compile(r"2_\d{5}_asn\.json$")  # jw01345-o001_20260101t000000_image2_00001_asn.json
@@ -108,7 +107,7 @@ def _note_stage(
         _note_no_start(builder, recipe, [*of_stage, *associations.unmade_of(recipe, stage)])
     builder.waits += _passed_over(associations, recipe, of_stage)
     builder.excluded += excluded_members(recipe, associations, stage)
-    _note_partial_matches(builder, recipe, of_stage)
+    note_partial_matches(builder, recipe, of_stage)
 
 
 def _first_stage(builder: PlanBuilder, recipe: Recipe, entry: Entry) -> PlannedStage | None:
@@ -206,7 +205,7 @@ def _companions(associations: Iterable[Association]) -> set[str]:
 # ---- where-blocks ----------------------------------------------------------------------------
 
 
-def _note_partial_matches(
+def note_partial_matches(
     builder: PlanBuilder, recipe: Recipe, of_stage: Sequence[Association]
 ) -> None:
     """Add the associations with science members that a where-block meets only in part.

@@ -12,9 +12,11 @@ from jwmirror.core.model import Entry, Input, Recipe, Result, ResultFile, Wait
 from jwmirror.core.model.association import SCIENCE, Association, Associations, root_of
 from jwmirror.core.model.derivation import STAGES, single_step, whole_pipeline
 from jwmirror.pipeline import headers, registry
+from jwmirror.pipeline.parameters.resolution import flatten
 from jwmirror.planning.builder import Destination, PlanBuilder
 from jwmirror.planning.exclusions import excluded_exposures, exclusion_of
 from jwmirror.planning.inputs import AvailableFiles, step_inputs
+from jwmirror.planning.plan import note_partial_matches
 
 COMPLETE = "COMPLETE"
 CAL_STEP = "meta.cal_step."  # begins the names of the states of steps in a header
@@ -24,25 +26,10 @@ CAL_STEP = "meta.cal_step."  # begins the names of the states of steps in a head
 class StepSource:
     """The products that one result of a step is made of: an association's, or a file of MAST."""
 
-    step: str  # spec3.extract_1d
     product: str
     members: tuple[str, ...]  # headers
     inputs: tuple[Input, ...]
-    program: int
-    observation: str  # folder in the view
-
-
-def step_headers(
-    available: AvailableFiles, associations: Associations, recipe: Recipe
-) -> Iterator[tuple[str, str]]:
-    """Yield the headers that may decide about references of a recipe's steps, with the steps."""
-    for step in recipe.steps:
-        if recipe.products_of:
-            of_step = _associations(associations, recipe, step)
-            yield from ((available.header(association), step) for association in of_step)
-        else:
-            files = step_inputs(available.upstream.values(), recipe, step)
-            yield from ((entry.header, step) for entry in files)
+    destination: Destination
 
 
 def plan_steps(
@@ -55,16 +42,15 @@ def plan_steps(
     results = tuple(results)
     for recipe in recipes:
         for step in recipe.steps:
+            note_partial_matches(
+                builder, _with_blocks_of(recipe, step), associations.of_step(recipe, step)
+            )
             if recipe.products_of:
                 sources = _sources_of_recipe(builder, associations, recipe, step, results)
             else:
                 sources = _sources_of_mast(builder, recipe, step)
             for source in sources:
-                made_of = (recipe.name, source.product, STAGES[whole_pipeline(step)])
-                if why := builder.available.not_taken.get(made_of):
-                    builder.waits.append(Wait(recipe.name, source.product, why, "input"))
-                else:
-                    _add_step(builder, recipe, source)
+                _add_step(builder, recipe, step, source)
 
 
 def _sources_of_mast(builder: PlanBuilder, recipe: Recipe, step: str) -> Iterator[StepSource]:
@@ -78,8 +64,8 @@ def _sources_of_mast(builder: PlanBuilder, recipe: Recipe, step: str) -> Iterato
         if why := _refusal(entry, step):
             builder.failures.append(Wait(recipe.name, product, why, "input"))
             continue
-        place = (entry.upstream.program, entry.upstream.observation)
-        yield StepSource(step, product, (entry.header,), (_input(entry),), *place)
+        destination = Destination(recipe, entry.upstream.program, entry.upstream.observation)
+        yield StepSource(product, (entry.header,), (_input(entry),), destination)
 
 
 def _refusal(entry: Entry, step: str) -> str:
@@ -118,7 +104,7 @@ def _sources_of_recipe(
     """Yield the products of another recipe that a step takes; wait for those that are missing."""
     available, base = builder.available, recipe.products_of
     made = {(each.pipeline, each.product): each for each in results if each.recipe == base}
-    for association in _associations(associations, recipe, step):
+    for association in associations.of_step(recipe, step):
         product, members = association.product, available.members(association)
         if not _meets(recipe, members):
             continue
@@ -130,8 +116,8 @@ def _sources_of_recipe(
             suffixes, _ = registry.SINGLE_STEPS[step]
             inputs = (Input(name=f"{product}_{suffixes[0]}.fits", role=SCIENCE),)
         if inputs:
-            place = (association.program, available.folder(association))
-            yield StepSource(step, product, members, inputs, *place)
+            destination = Destination(recipe, association.program, available.folder(association))
+            yield StepSource(product, members, inputs, destination)
         else:
             why, cause = available.why_unmade(base, product)
             why = f"{step} takes {_suffixes(step)}; {why}"
@@ -142,31 +128,23 @@ def _sources_of_recipe(
 def _inputs_of(result: Result, association: Association, step: str) -> tuple[Input, ...]:
     """Return the files of a result that a step takes, in the order of the members."""
 
-    def place(filename: str) -> int:
+    def number(file: ResultFile) -> int:
         roots = enumerate(association.roots)
-        return next((n for n, root in roots if filename.startswith(f"{root}_")), 0)
+        return next((n for n, root in roots if file.filename.startswith(f"{root}_")), 0)
 
     files = [file for file in result.files if registry.takes_product(step, file.filename)]
-    return tuple(map(_input, sorted(files, key=lambda file: place(file.filename))))
+    return tuple(map(_input, sorted(files, key=number)))
 
 
 def _suffixes(step: str) -> str:
     return " or ".join(registry.SINGLE_STEPS[step][0])
 
 
-def _associations(associations: Associations, recipe: Recipe, step: str) -> list[Association]:
-    """Return the associations whose products a step takes: those of the recipe that makes them."""
-    pipeline = whole_pipeline(step)
-    stage = STAGES[pipeline]
-    makes = replace(recipe, name=recipe.products_of, stages=(stage,))
-    return [each for each in associations.of(makes, stage) if each.pipeline == pipeline]
-
-
 def _meets(recipe: Recipe, members: Iterable[str]) -> bool:
-    """Return whether all members are of exposures that a recipe selects."""
+    """Return whether all members of known header are of exposures that a recipe selects."""
     criteria = criteria_of(recipe.select)
     return all(
-        header and matches(criteria, partial(headers.header_value, header)) for header in members
+        matches(criteria, partial(headers.header_value, header)) for header in members if header
     )
 
 
@@ -174,7 +152,17 @@ def _input(file: Entry | ResultFile) -> Input:
     return Input(name=file.filename, role=SCIENCE, identity=file.identity, sha256=file.sha256)
 
 
-def _add_step(builder: PlanBuilder, recipe: Recipe, source: StepSource) -> None:
-    derivation = builder.derive(recipe, source.members, source.step, source.product, source.inputs)
-    destination = Destination(recipe, source.program, source.observation)
-    builder.add_stages(destination, [derivation] if derivation else [])
+def _with_blocks_of(recipe: Recipe, step: str) -> Recipe:
+    """Return a recipe with those where-blocks only that have parameters of a step."""
+    names = (whole_pipeline(step), single_step(step))
+    blocks = (b for b in recipe.where if any(path[:2] == names for path in flatten(b.parameters)))
+    return replace(recipe, where=tuple(blocks))
+
+
+def _add_step(builder: PlanBuilder, recipe: Recipe, step: str, source: StepSource) -> None:
+    made_of = (recipe.name, source.product, STAGES[whole_pipeline(step)])
+    if why := builder.available.not_taken.get(made_of):
+        builder.waits.append(Wait(recipe.name, source.product, why, "input"))
+        return
+    stage = builder.derive(recipe, source.members, step, source.product, source.inputs)
+    builder.add_stages(source.destination, [stage] if stage else [])

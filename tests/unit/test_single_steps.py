@@ -7,7 +7,7 @@ import pytest
 
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.files import sha256_of
-from jwmirror.core.model import Exclusion, Failure, Receipt, Recipe, canonical
+from jwmirror.core.model import Exclusion, Failure, Receipt, Recipe, Where, canonical
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import LEVELS_WITHOUT_GRISMS, STEPS
 from jwmirror.engine.batch import calibrate
@@ -163,6 +163,35 @@ def test_a_step_waits_with_the_recipe_that_it_extends(tmp_path):
     (wait,) = plan.waits
     assert (wait.recipe, wait.product, wait.cause) == ("catalogue", MOSAIC, "failed")
     assert wait.why == f"{STEP} takes i2d; recipe deep: no sources"
+
+
+def test_a_step_waits_for_exposures_that_are_not_mirrored(tmp_path):
+    """Whose headers are unknown, so that the other recipe waits, too."""
+    recipes, sources = [DEEP, OF_DEEP], PlanSources()
+
+    *_, third, plan = planner(tmp_path, [], recipes, image3(1), sources).plan_levels()
+
+    assert [(wait.recipe, wait.product) for wait in plan.waits] == [("catalogue", MOSAIC)]
+    assert plan.waits[0].why == f"{STEP} takes i2d; recipe deep: {third.waits[0].why}"
+
+
+def test_a_where_block_that_meets_a_part_of_the_exposures_is_noted(tmp_path):
+    """It is not applied, as in a stage; blocks with parameters of other steps do not count."""
+    where = tuple(
+        Where(match={"detector": "nrcb1"}, parameters={"image3": {step: {"snr_threshold": 1.0}}})
+        for step in ("source_catalog", "tweakreg")
+    )
+    other = exposure(2, header=canonical({"meta.instrument.detector": "NRCB2"}))
+    sources, recipe = PlanSources(), replace(OF_DEEP, where=where)
+    builder = sources.builder(available_files([exposure(1), other]))
+
+    plan_steps(builder, image3(1, 2), [recipe], made_by_deep().results)
+
+    plan = builder.build(16)
+    assert [(each.product, each.members) for each in plan.partial_matches] == [
+        (MOSAIC, (f"{root(1)}_cal.fits",))
+    ]
+    assert chains(plan)[0].derivations[0].parameters == {"steps": WIDE["image3"]}
 
 
 def test_a_result_without_such_a_product_is_unsupported(tmp_path):

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 
-from jwmirror.core.model.derivation import OF_ASSOCIATIONS, STAGES
+from jwmirror.core.model.derivation import OF_ASSOCIATIONS, STAGES, whole_pipeline
 from jwmirror.core.model.recipe import Recipe
 from jwmirror.core.model.stored import Failure
 
@@ -101,6 +101,19 @@ class Associations:
     def unmade_of(self, recipe: Recipe, stage: int) -> tuple[Association, ...]:
         """Return the associations of one stage whose science members a recipe excludes."""
         return _of_stage(self.unmade.get(recipe.name, ()), recipe, stage)
+
+    def of_step(self, recipe: Recipe, step: str) -> tuple[Association, ...]:
+        """Return the associations whose products a single step of a recipe takes.
+
+        They are those of the recipe that makes the products; none if they are MAST's.
+        """
+        pipeline = whole_pipeline(step)
+        of_base = self.chosen.get(recipe.products_of, self.found) if recipe.products_of else ()
+        return tuple(
+            association
+            for association in of_base
+            if recipe.takes(association.program) and association.pipeline == pipeline
+        )
 
     def without(self, products: Container[str]) -> "Associations":
         """Return the same without the associations that make one of `products`."""
