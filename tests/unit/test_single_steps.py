@@ -358,6 +358,8 @@ EXTRACT = {"steps": ["spec3.extract_1d"]}
         ({"a": {"extends": "deep", **EXTRACT}, "w": {"extends": "a", "stages": [3]}},
          ((3,), (), "")),
         ({"a": EXTRACT, "w": {"extends": "a"}}, ((), ("spec3.extract_1d",), "")),
+        ({"a": {"extends": "deep", **EXTRACT}, "b": {"extends": "a"},
+          "w": {"extends": "b", "steps": [STEP]}}, ((), (STEP,), "deep")),
     ],
 )  # fmt: skip
 def test_steps_take_the_products_of_the_recipe_that_is_extended(recipes, expected):
@@ -377,6 +379,8 @@ def test_steps_take_the_products_of_the_recipe_that_is_extended(recipes, expecte
         ({"steps": [STEP], "stages": [3]}, "runs stages or steps, not both"),
         ({"steps": ["spec3.cube_build"]}, "add `extends`"),
         ({"steps": [STEP], "extends": "quick"}, "recipe quick, .* does not run that stage"),
+        ({"steps": [STEP], "keep": ["ramp"]}, "keep: has no effect on single steps"),
+        ({"steps": 5}, "steps: "),
     ],
 )
 def test_steps_that_cannot_run_are_mistakes(recipe, mistake):

@@ -9,6 +9,8 @@ from jwmirror.pipeline.registry import COMBINING, SINGLE_STEPS
 
 Raw = Mapping[str, Mapping[str, Any]]  # recipes as the config writes them, by name
 
+OF_STAGES = ("associations", "between", "keep", "msa")  # keys that no single step reads
+
 
 def steps_of_recipe(line: Sequence[str], recipes: Raw) -> tuple[tuple[str, ...], str]:
     """Return the steps that a recipe runs alone, and the recipe whose products they take.
@@ -16,32 +18,39 @@ def steps_of_recipe(line: Sequence[str], recipes: Raw) -> tuple[tuple[str, ...],
     `line` are the recipe and those that it extends. The next recipe of the line that runs stages
     makes the products; "" if there is none, for MAST's.
     """
-    for place, name in enumerate(line):
-        if steps := recipes[name].get("steps"):
-            return tuple(steps), _with_stages(line[place + 1 :], recipes)
+    for number, name in enumerate(line):
+        if "steps" in recipes[name]:
+            below = range(number + 1, len(line))
+            bases = (line[n] for n in below if not steps_of_recipe(line[n:], recipes)[0])
+            return _own_steps(recipes[name]), next(bases, "")
         if "stages" in recipes[name]:
             break
     return (), ""
 
 
-def _with_stages(line: Sequence[str], recipes: Raw) -> str:
-    return next((name for name in line if not recipes[name].get("steps")), "")
+def _own_steps(recipe: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the steps that a recipe itself names; none if they are not a list."""
+    steps = recipe.get("steps")
+    return tuple(map(str, steps)) if isinstance(steps, list) else ()
 
 
 def step_mistakes(name: str, recipes: Raw, stages: Sequence[int]) -> Iterator[str]:
     """Yield the mistakes in a recipe's `steps`; `stages` are those of a recipe that names none."""
     recipe, place = recipes[name], f"recipes.{name}.steps"
-    steps = recipe.get("steps")
-    if not isinstance(steps, list):
-        return
-    if "stages" in recipe:
-        yield f"{place}: a recipe runs stages or steps, not both; remove one of the two keys"
     line = [name]
     while "extends" in recipes[line[-1]]:
         line.append(recipes[line[-1]]["extends"])
-    base = _with_stages(line[1:], recipes)
+    steps, base = steps_of_recipe(line, recipes)
+    for key in OF_STAGES if steps else ():
+        if recipe.get(key):
+            yield (
+                f"recipes.{name}.{key}: has no effect on single steps; remove it, or write it in "
+                "the recipe with stages whose products they take"
+            )
+    if _own_steps(recipe) and "stages" in recipe:
+        yield f"{place}: a recipe runs stages or steps, not both; remove one of the two keys"
     made = next((recipes[each]["stages"] for each in line[1:] if "stages" in recipes[each]), stages)
-    for step in map(str, steps):
+    for step in _own_steps(recipe):
         if step not in SINGLE_STEPS:
             yield f"{place}: {unknown_name('step that runs alone', step, SINGLE_STEPS)}"
         elif step in COMBINING and not base:
