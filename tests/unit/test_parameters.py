@@ -395,8 +395,8 @@ OWN = "pre_hooks, post_hooks, save_results, skip"  # parameters of every step
         ({"image2": {"skip": True}},
          ["image2.skip: to omit a whole pipeline, use the recipe's stages; remove skip."]),
         ({"image3": {"resample": {"crpix": [1], "pixfrac": "x"}}},
-         ['image3.resample.crpix: found [1], expected a list (default null); the value "[1]" is '
-          "too short.",
+         ['image3.resample.crpix: found [1], expected a list of 2 numbers (default null); the '
+          'value "[1]" is too short.',
           "image3.resample.pixfrac: found 'x', expected a number 0.0 to 1.0 (default 1.0)."]),
         ({"image3": {"tweakreg": {"fitgeometry": "x"}}},
          ["image3.tweakreg.fitgeometry: found 'x', expected one of shift, rshift, rscale, general "
@@ -431,3 +431,23 @@ def test_files_are_looked_for_where_the_config_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     assert "no module" in elsewhere and parameter_mistakes(hooked, PLACE) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "advice"),
+    [
+        ("100,100", "write [100, 100]"),
+        ("100 100", "write [100, 100]"),
+        ("(100,100", "write [100, 100]"),
+        ("100", "is of the wrong type"),
+        ("a, b", "is of the wrong type"),
+    ],
+)
+def test_a_list_that_is_written_as_text_is_shown_as_one(written, advice):
+    """If its items are right."""
+    wrong = {"image3": {"resample": {"output_shape": written}}}
+
+    (line,) = parameter_mistakes(wrong, PLACE)
+
+    expected = f"found {written!r}, expected a list of 2 whole numbers (default null); "
+    assert expected in line and line.endswith(f"{advice}.")

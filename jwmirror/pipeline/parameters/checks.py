@@ -3,6 +3,7 @@
 Needs no data and no CRDS. Importing jwst takes seconds.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ RESERVED_ADVICE = {  # by parameter; for all others, see _value_mistakes
     "config_file": "write from: FILE for a file with the parameters of this pipeline or step",
     "input_dir": "jwmirror gives each stage its inputs; remove input_dir",
 }
+
+
+ITEMS = {"int_list": "whole numbers", "float_list": "numbers", "string_list": "texts"}
 
 
 def check_parameters(
@@ -181,22 +185,16 @@ def _inner_mistakes(steps: Any, content: Any, place: str, base: Path) -> Iterato
 
 def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) -> Iterator[str]:
     """Yield the mistakes in one value: by stpipe's validation, then by jwmirror's rules."""
-    from configobj import ConfigObj
-    from stpipe.config_parser import ValidationError, config_from_dict
-
     if is_parallel(name, value):
         return
     if name in RESERVED:
         yield f"{place}: {RESERVED_ADVICE.get(name, f'jwmirror sets it; remove {name}')}."
         return
-    alone = ConfigObj(list_values=False, interpolation=False)
-    alone[name] = spec[name]
-    try:
-        config_from_dict({name: value}, alone)
-    except (ValidationError, TypeError, ValueError, AttributeError) as err:
+    if problem := _problem_of_stpipe(spec, name, value):
         parameter = parameter_of(name, str(spec[name]))
-        problem = str(err).removeprefix(f"Config parameter {name!r}: ").rstrip(".")
-        detail = f"; {problem}" if "list" in parameter.type else ""  # its length, or an element
+        detail = ""
+        if "list" in parameter.type:
+            detail = f"; {_list_advice(spec, name, value) or problem}"
         yield f"{place}: found {value!r}, expected {_expected(parameter)}{detail}."
         return
     yield from files.file_mistakes(name, value, place, base)
@@ -204,11 +202,35 @@ def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) ->
         yield from hooks.hook_mistakes(value, place, base)
 
 
+def _problem_of_stpipe(spec: Any, name: str, value: Any) -> str:
+    """Return why stpipe refuses a value of a parameter, in its words; "" if it accepts it."""
+    from configobj import ConfigObj
+    from stpipe.config_parser import ValidationError, config_from_dict
+
+    alone = ConfigObj(list_values=False, interpolation=False)
+    alone[name] = spec[name]
+    try:
+        config_from_dict({name: value}, alone)
+    except (ValidationError, TypeError, ValueError, AttributeError) as err:
+        words = str(err).removeprefix(f"Config parameter {name!r}: ").rstrip(".")
+        return words or type(err).__name__
+    return ""
+
+
+def _list_advice(spec: Any, name: str, value: Any) -> str:
+    """Return how to write a list that was written as text, such as 100,100; "" if it was not."""
+    items = [item for item in re.split(r"[\s,]+", str(value).strip(" ()[]")) if item]
+    is_one = items and not isinstance(value, list) and not _problem_of_stpipe(spec, name, items)
+    return f"write [{', '.join(items)}]" if is_one else ""
+
+
 def _expected(parameter: Parameter) -> str:
     """Return what a parameter accepts in words: a number >= 0 (default 4.0)."""
     default = f"(default {parameter.default})"
     if "list" in parameter.type:  # its range is that of its length
-        return f"a list {default}"
+        numbers = dict.fromkeys(filter(None, (parameter.minimum, parameter.maximum)))
+        of = (*(("of",) if parameter.type in ITEMS else ()), " to ".join(numbers))
+        return " ".join(filter(None, ("a list", *of, ITEMS.get(parameter.type, ""), default)))
     kind = "one of" if parameter.allowed else TYPES.get(parameter.type, parameter.type)
     return " ".join(filter(None, (kind, parameter.range, default)))
 
