@@ -85,6 +85,10 @@ def test_check_tells_it_and_the_config_stays_right(tmp_path):
         ("exposure_types: [NRC_IMG]", "unknown exp_type 'NRC_IMG'; did you mean"),
         ("instruments: [NIRCAN]", "did you mean 'NIRCAM'?"),
         ("gratings: [G395]", "unknown grating 'G395'; did you mean"),
+        (
+            "exclude: [{file: jw1*, because: lost}]",
+            'expected a pattern of file names, such as "*_nrcblong_*" (`exclude` of a recipe has',
+        ),
     ],
 )
 def test_a_selection_that_nothing_known_meets_is_a_mistake(tmp_path, criteria, hint):

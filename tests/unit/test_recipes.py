@@ -224,7 +224,7 @@ def test_what_no_exposure_can_be_is_a_mistake(recipe, place, told):
 def test_each_value_that_headers_may_have_is_right():
     """In any case; of programs and subarrays there may be others than anybody lists."""
     match = {key: v.lower() for key, v in VALUES.items()} | {"program": 9999, "observation": 2}
-    match["subarray"] = "SUBNOVEL"
+    match |= {"subarray": "SUBNOVEL", "file": VALUES["file"].replace("01345", "09999")}
     blocks = [block(6, **match), block(5, filter="F405N"), block(4, filter="")]
     deep = {"where": blocks, "filters": ["F150W", "CLEARP"]}
 

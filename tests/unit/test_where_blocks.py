@@ -8,7 +8,10 @@ from jwmirror.config.recipes.where_blocks import (
     contradiction_mistakes,
     useless_block_mistakes,
 )
+from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Where
+from jwmirror.pipeline.parameters.vocabulary import match_mistakes
+from tests.setup.configs import parse
 from tests.setup.records import association
 
 MEMBERS = [f"jw01345001001_02101_00001_nrcb{n}_cal.fits" for n in (1, 2)]
@@ -189,3 +192,42 @@ def test_a_block_is_told_once_for_each_stage_that_it_is_useless_in():
     found = useless(both, {"detector": "NRCB1"}, None, third, second)
 
     assert found == [NEVER.replace("stage 3", "stage 2"), NEVER]
+
+
+@pytest.mark.parametrize(
+    ("match", "both"),
+    [
+        (
+            {"file": "jw01346003001_02101_00004_mirimage*", "detector": "NRCA1"},
+            "file jw01346003001_02101_00004_mirimage* and detector NRCA1",
+        ),
+        ({"file": "jw01346*", "program": 1345}, "file jw01346* and program 1345"),
+        ({"file": "*_00004_mirim*", "exposure": [2, 3]}, "file *_00004_mirim* and exposure 2 or 3"),
+    ],
+)
+def test_criteria_that_no_exposure_meets_together_are_a_mistake(match, both):
+    """In a block and in `exclude`; the two that exclude each other are named."""
+    blocks = [{"match": {"filter": "F770W", **match}, "parameters": SNR}]
+    recipe = {"where": blocks, "exclude": [{**match, "because": "lost"}]}
+
+    with pytest.raises(ConfigError) as caught:
+        parse({"programs": [{"program": 1345}], "recipes": {"deep": recipe}})
+
+    why = f"no exposure meets both {both}; correct or remove one of them"
+    places = ("recipes.deep.exclude[0]", "recipes.deep.where[0].match")
+    assert caught.value.mistakes == [f"{place}: {why}" for place in places]
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        {"file": ["jw01346003001_02101_00004_mirimage*", "*_nrca1_*"], "detector": "NRCA1"},
+        {"file": "*_nrcalong*", "instrument": "NIRCAM", "filter": "F444W", "pupil": "FLAT"},
+        {"detector": "NIS", "exp_type": "NIS_WFSS", "filter": "GR150C", "pupil": "F200W"},
+        {"program": 1346, "observation": 3, "visit": 1, "file": "jw01346003001*"},
+        {},
+    ],
+)
+def test_criteria_that_an_exposure_can_meet_are_none(match):
+    """One of several values is enough; wheels are not judged."""
+    assert [*match_mistakes(match, "recipes.deep.where[0].match")] == []

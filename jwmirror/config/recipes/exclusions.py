@@ -5,7 +5,7 @@ from typing import Any
 
 from jwmirror.config.recipes.where_blocks import match_of
 from jwmirror.core.model import Exclusion
-from jwmirror.pipeline.parameters.vocabulary import criterion_mistakes
+from jwmirror.pipeline.parameters.vocabulary import match_mistakes
 
 BECAUSE = "because"
 
@@ -25,8 +25,7 @@ def exclusion_mistakes(place: str, recipe: Mapping[str, Any]) -> Iterator[str]:
         where, criteria = f"{place}.exclude[{number}]", _criteria(item)
         if not criteria:
             yield f"{where}: it names no exposures; add file, or visit, exposure, detector..."
-        for key, wanted in criteria.items():
-            yield from criterion_mistakes(wanted, key, f"{where}.{key}")
+        yield from match_mistakes(criteria, where)
 
 
 def _listed(recipe: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -26,7 +26,7 @@ from jwmirror.core.model.parameters import Remarks
 from jwmirror.core.model.quality import MARK
 from jwmirror.pipeline.parameters.python_notation import without_python_notation
 from jwmirror.pipeline.parameters.resolution import normalise
-from jwmirror.pipeline.parameters.vocabulary import criterion_mistakes
+from jwmirror.pipeline.parameters.vocabulary import match_mistakes
 from jwmirror.pipeline.usercode.between import between_mistakes
 
 Checker = Callable[[Mapping[str, Any], str, bool], Remarks]  # of parameters: Resolver.remarks
@@ -95,8 +95,7 @@ class Recipes:
         for name, recipe in self._raw.items():
             place = f"recipes.{name}"
             for block in blocks_of(place, recipe.get("where")):
-                for key, wanted in block.match.items():
-                    yield from criterion_mistakes(wanted, key, f"{block.place}.match.{key}")
+                yield from match_mistakes(block.match, f"{block.place}.match")
             yield from selections.value_mistakes(place, recipe)
             yield from exclusion_mistakes(place, recipe)
 

@@ -8,13 +8,23 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from jwmirror.core.errors import unknown_name
-from jwmirror.core.matching import FILE, PAIR, WHEELS, is_possible_name, normalise_value
+from jwmirror.core.matching import (
+    FILE,
+    PAIR,
+    WHEELS,
+    criteria_of,
+    describe_match,
+    is_possible_name,
+    normalise_value,
+    overlap,
+)
 from jwmirror.core.names import NUMBERED, PREVIEWS
 from jwmirror.pipeline.headers import NAMES
 
@@ -51,6 +61,31 @@ def criterion_mistakes(wanted: Any, key: str, place: str) -> Iterator[str]:
             known = {normalise_value(each): each for k in keys for each in allowed_values(k)}
             if known and text not in {*known, ""}:  # "": headers without the keyword
                 yield f"{place}: {unknown_name(' or '.join(keys), value, sorted(known.values()))}"
+
+
+def match_mistakes(match: Mapping[str, Any], place: str) -> Iterator[str]:
+    """Yield the mistakes in criteria that one exposure must meet; `place` is theirs in the config.
+
+    Without a mistake in one of them, yield one if no exposure meets all of them. Elements of the
+    wheels are left out of that: calibration programs use unusual pairs.
+    """
+    mistakes = [
+        mistake
+        for key, wanted in match.items()
+        for mistake in criterion_mistakes(wanted, key, f"{place}.{key}")
+    ]
+    yield from mistakes
+    others = {key: wanted for key, wanted in match.items() if key not in WHEELS}
+    if not mistakes and overlap(criteria_of(others), {}) is None:
+        yield f"{place}: no exposure meets both {_both(others)}; correct or remove one of them"
+
+
+def _both(match: Mapping[str, Any]) -> str:
+    """Return the first two criteria that no exposure meets, in words; all if there are no such."""
+    for pair in combinations(match.items(), 2):
+        if overlap(criteria_of(dict(pair)), {}) is None:
+            return " and ".join(describe_match({key: wanted}) for key, wanted in pair)
+    return describe_match(match)
 
 
 def _no_file(pattern: Any) -> str:
