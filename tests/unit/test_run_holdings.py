@@ -7,10 +7,10 @@ import pytest
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.jsonio import receipt_path, remembered
-from jwmirror.core.model import Recipe
+from jwmirror.core.model import Recipe, Version
 from jwmirror.pipeline import identity
 from jwmirror.pipeline.usercode import own_inputs
-from jwmirror.services.run.holdings import describe_holdings
+from jwmirror.services.run.holdings import describe_holdings, described_input
 from jwmirror.services.run.results import ResultStore
 from jwmirror.store.objects import Objects
 from jwmirror_simulator.operations.associations import pool_text
@@ -92,6 +92,19 @@ def test_a_later_version_of_the_method_does_not_take_old_answers(mirror, monkeyp
     assert new.identity == ("2:" if scheme[1].startswith("IDENTITY") else "") + old.identity
     assert stored == {1, 2}  # <sha256>.json, <sha256>.2-1.json
     assert held(mirror, FROM_RATE) == first
+
+
+def test_an_image_that_was_described_without_its_header_is_described_again(empty_mirror):
+    """As an input of grism exposures it needed none; a single step needs it."""
+    row = empty_mirror.hold(f"{ROOT}_i2d.fits", rate)
+    path = receipt_path(empty_mirror.root, "inputs", row.sha256, "")
+    version = Version(product=row.product, sha256=row.sha256, size=row.size, identity="1" * 64)
+    remembered(path, Version, lambda: version)
+
+    described = described_input(empty_mirror.root, row)
+
+    assert "NRC_IMAGE" in described.header
+    assert remembered(path, Version, lambda: version).header == described.header
 
 
 def test_a_raw_exposure_that_an_earlier_version_described_is_described_again(mirror, monkeypatch):

@@ -6,15 +6,17 @@ from pathlib import Path
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, JwmirrorError, unknown_name
 from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe, Wait
-from jwmirror.core.model.association import SCIENCE, UNCAL, root_of
+from jwmirror.core.model.association import SCIENCE, root_of
 from jwmirror.core.model.derivation import whole_pipeline
+from jwmirror.core.names import root_and_suffix
 from jwmirror.pipeline.derivation import differences, is_bound, key_of
-from jwmirror.planning.inputs import STEP_INPUTS
+from jwmirror.pipeline.identity import WITH_HEADER
+from jwmirror.pipeline.registry import STEP_INPUTS
 from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.resolvers.parameter_sources import parameter_sources
 from jwmirror.report.explanation import EarlierResult, RecipePreview, StagePreview
 from jwmirror.services.inspect.preview import UNPUBLISHED, current_holdings, resolvers_of_config
-from jwmirror.services.run.holdings import Holdings, with_left_out
+from jwmirror.services.run.holdings import Holdings, described_input, with_left_out
 from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.results import ResultStore
 from jwmirror.store.provenance import Provenance
@@ -105,16 +107,16 @@ def parameter_origins(
     unknown if the raw file of the first input is not in the mirror, or references are not in the
     cache; and if that input is a file of the user.
     """
-    known = {entry.filename: entry.header for entry in entries if entry.header}
+    files = {entry.filename: entry for entry in entries if entry.product}
     whole, base = whole_pipeline(derivation.pipeline), recipe.products_of
     made = results.published_derivation(base, derivation.product, whole) if base else derivation
     if made is None:
         unknown = f"recipe {base} has no published result {derivation.product}"
         return {}, f"{unknown}, so the sources of parameters are not known."
     science = [item for item in made.inputs if item.role == SCIENCE]
-    members = ["" if item.path else _header(known, item.name) for item in science]
+    members = ["" if i.path else _header(results.mirror, files, i.name) for i in science]
     if not members[0]:
-        first = science[0].path or f"{root_of(science[0].name)}{UNCAL}"
+        first = science[0].path or _deciding_files(science[0].name)[0]
         return {}, f"{first} is not in the mirror, so the sources of parameters are not known."
     try:
         resolver = resolvers.of(recipe.python, recipe.context)
@@ -123,16 +125,21 @@ def parameter_origins(
         return {}, str(error)
 
 
-def _header(known: Mapping[str, str], name: str) -> str:
-    """Return the header that decides about a file, as in planning.inputs; "" if it is unknown.
+def _header(mirror: Path, files: Mapping[str, Entry], name: str) -> str:
+    """Return the header that decides about an input; "" if it is unknown. `files` are MAST's."""
+    file = next((files[name] for name in _deciding_files(name) if name in files), None)
+    return described_input(mirror, file).header if file else ""
 
-    It is that of a file of MAST on which steps are run alone. Otherwise it is that of the raw
-    exposure, else of any other file of the exposure.
+
+def _deciding_files(name: str) -> list[str]:
+    """Return whose header decides about an input, if it is in the mirror, as in planning.inputs.
+
+    It is that of the raw exposure, or of the file that the recipe starts from; of a file on which
+    single steps are run it is that of the file itself.
     """
-    root = root_of(name)
-    own = known.get(name) if name.endswith(STEP_INPUTS) else ""
-    others = (header for filename, header in known.items() if root in filename)
-    return own or known.get(f"{root}{UNCAL}") or next(others, "")
+    root, suffix = root_and_suffix(name)
+    starts = sorted(WITH_HEADER - STEP_INPUTS, reverse=True)  # uncal is the first
+    return [name] if suffix in STEP_INPUTS else [f"{root}_{start}.fits" for start in starts]
 
 
 def _of_program(holdings: Holdings, program: str) -> Holdings:

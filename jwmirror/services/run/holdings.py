@@ -17,7 +17,6 @@ from jwmirror.core.model import (
     Entry,
     Failure,
     Poll,
-    Product,
     Recipe,
     Selection,
     SettleResult,
@@ -36,7 +35,12 @@ from jwmirror.core.model.search import ANY_PROGRAM
 from jwmirror.pipeline.associations import pool as pools
 from jwmirror.pipeline.associations import reading
 from jwmirror.pipeline.derivation import engine_versions
-from jwmirror.pipeline.identity import description_scheme, identified_version, scheme_text
+from jwmirror.pipeline.identity import (
+    WITH_HEADER,
+    description_scheme,
+    identified_version,
+    scheme_text,
+)
 from jwmirror.pipeline.usercode.files import absolute_path
 from jwmirror.pipeline.usercode.own_inputs import describe_own_file, unreadable_file
 from jwmirror.planning.association_choice import (
@@ -157,11 +161,7 @@ def describe_holdings(
     typed = {name: with_types(given, entries, own) for name, given in own_associations.items()}
     associations = _associations(mirror, entries, recipes, typed)
     wanted = (*taken_from_upstream(entries, associations, recipes, own), *_outdated(entries))
-    inputs = {
-        entry.path: _described(mirror, entry, entry.product)
-        for entry in wanted
-        if entry.product and not _is_described(entry)
-    }
+    inputs = {entry.path: described_input(mirror, entry) for entry in wanted}
     whole = tuple(inputs.get(entry.path, entry) for entry in entries)
     return Holdings(whole, associations, unsettled, own=own)
 
@@ -234,14 +234,18 @@ def _own_file(mirror: Path, path: Path, is_science: bool) -> OwnFile:
     return replace(known, path=str(path))
 
 
-def _described(mirror: Path, entry: Entry, product: Product) -> Entry:
-    """Return the entry with identity and header of its file, or the reason to refuse it."""
+def described_input(mirror: Path, entry: Entry) -> Entry:
+    """Return a row of MAST with identity and header of its file, or the reason to refuse it."""
+    product = entry.product
+    if product is None or _is_described(entry):
+        return entry
     path = Objects(mirror).path(entry.sha256)
+    has_header = product.suffix in WITH_HEADER  # images had none in earlier descriptions
     version = remembered(
         receipt_path(mirror, "inputs", entry.sha256, description_scheme()),
         Version,
         lambda: identified_version(product, path, entry.sha256, entry.size),
-        is_lasting=lambda version: not version.refusal,
+        is_lasting=lambda version: not version.refusal and (bool(version.header) or not has_header),
     )
     return replace(
         entry,
