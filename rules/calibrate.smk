@@ -20,9 +20,9 @@ rule calibrate_batch:
     output:
         receipt=RUN.batch("{level}", "{batch}"),
     log:
-        f"{SESSION.logs}/calibrate_batch/{{level}}-{{batch}}.log",
+        f"{SESSION.logs}/calibrate_batch/{{level}}-{{batch}}/job.log",
     benchmark:
-        f"{SESSION.logs}/calibrate_batch/{{level}}-{{batch}}.tsv"
+        f"{SESSION.logs}/calibrate_batch/{{level}}-{{batch}}/benchmark.tsv"
     retries: RETRIES
     conda:
         "../envs/jwmirror.yaml"
@@ -35,6 +35,7 @@ rule calibrate_batch:
     params:
         mirror=mirror,
         work=str(SESSION.work),
+        heartbeat=str(RUN.heartbeat("{level}", "{batch}")),
         cache=str(CONFIG.cache),
         timeout_s=CONFIG.timeout_s,
         retries=RETRIES,

@@ -18,6 +18,7 @@ receipt = calibrate_batch(
     workers=snakemake.threads,
     work=Path(snakemake.params.work) / batch,
     logs=Path(snakemake.log[0]).parent,
+    heartbeat=Path(snakemake.params.heartbeat),
     timeout_s=snakemake.params.timeout_s,
     memory=snakemake.resources.mem_mb * 1e6,
     attempt=snakemake.resources.attempt,

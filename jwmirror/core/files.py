@@ -16,7 +16,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
-from jwmirror.core.errors import JwmirrorError, StoreError, plain_text
+from jwmirror.core.errors import DISK, JwmirrorError, StoreError, plain_text
 from jwmirror.core.failpoints import failpoint
 
 BLOCK = 1 << 20  # bytes read at a time
@@ -222,6 +222,18 @@ def write_bytes(
     """Write `data` to `path` as `replacing` does, in one step for readers."""
     with replacing(path, mode, is_durable) as temporary:
         temporary.write_bytes(data)
+
+
+def probe_disk(folder: Path) -> OSError | None:
+    """Return the error of a disk that refuses a file of a megabyte in a folder; None if it fits."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(BLOCK))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as err:
+        return err if err.errno in DISK else None
+    return None
 
 
 def write_or_link(path: Path, data: bytearray, same: Path | None) -> None:

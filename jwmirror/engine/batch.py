@@ -11,14 +11,25 @@ from math import inf
 from pathlib import Path
 from typing import Protocol
 
-from jwmirror.core.errors import CalibrationError, JwmirrorError
+from jwmirror.core.errors import CalibrationError, JwmirrorError, disk_error, error_line
 from jwmirror.core.files import path_below
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Chain, Derivation, Failure, Input, Receipt, Result, ResultFile
 from jwmirror.core.model.plan import Cost, Output, Spent
 from jwmirror.core.model.quality import Measurements
+from jwmirror.core.model.stored import FailureCause
 from jwmirror.engine.client import StageClient, StageError
-from jwmirror.engine.forkserver import DONE, FAILED, KILLED, LATE, StageJob, StageOutcome
+from jwmirror.engine.forkserver import (
+    DISK,
+    DONE,
+    FAILED,
+    KILLED,
+    LATE,
+    RUNNING,
+    StageJob,
+    StageOutcome,
+)
+from jwmirror.engine.heartbeats import Heartbeats
 from jwmirror.engine.memory_pool import MemoryPool
 from jwmirror.engine.star_queries import slice_objects
 from jwmirror.pipeline import ramps
@@ -82,14 +93,16 @@ def calibrate(
     memory_limit: float = inf,
     has_retries_left: bool = False,
     reference_sha1: ReferenceSha1 | None = None,
+    heartbeat: Path | None = None,
 ) -> Receipt:
     """Calibrate the chains of a batch; a failure affects only its own chain.
 
     At most `workers` exposures run at a time, fewer if their estimated memory exceeds
     `memory_limit` (bytes). Stages run in folders below `work`, which are removed; their messages
-    are appended to `logs`/<product>.log. Hooks are looked for in the working directory. CRDS is
-    used as os.environ says. `reference_sha1` returns the sha1 of a reference as it is now ("" if it
-    does not exist), which is compared with the derivation before and after a stage. A stage that
+    are appended to `logs`/<product>.log, those of the fork servers to `logs`/worker.log. The file
+    `heartbeat` says meanwhile which stages run. Hooks are looked for in the working directory. CRDS
+    is used as os.environ says. `reference_sha1` returns the sha1 of a reference as it is now ("" if
+    it does not exist), which is compared with the derivation before and after a stage. A stage that
     the system kills is tried once more, alone.
 
     Raises:
@@ -99,7 +112,8 @@ def calibrate(
     # chains of one exposure run one after the other: a result that recipes share is computed once
     exposures = list(group_by(chains, lambda chain: chain.product).values())
     memory = MemoryPool(memory_limit)
-    with closing(ChainRunner(results, work, logs, timeout_s, memory, reference_sha1)) as runner:
+    arguments = (results, work, logs, timeout_s, memory, reference_sha1, heartbeat)
+    with closing(ChainRunner(*arguments)) as runner:
         first = runner.run_all(exposures, workers)
         outcomes = [
             runner.run(exposure) if any(each.was_killed for each in outcome) else outcome
@@ -109,14 +123,7 @@ def calibrate(
     killed = [each.failure.name for each in flat if each.was_killed and each.failure]
     if has_retries_left and killed:
         raise ShortOfMemoryError(killed)
-    results_of_all = tuple(result for outcome in flat for result in outcome.results)
-    keys = dict.fromkeys(result.key for result in results_of_all)
-    return Receipt(
-        results=results_of_all,
-        computed=tuple(key for key in keys if key in runner.computed),
-        spent=tuple(runner.spent),
-        failures=tuple(outcome.failure for outcome in flat if outcome.failure),
-    )
+    return _receipt(flat, runner)
 
 
 class ChainRunner:
@@ -130,10 +137,12 @@ class ChainRunner:
         timeout_s: float,
         memory: MemoryPool,
         reference_sha1: ReferenceSha1 | None = None,
+        heartbeat: Path | None = None,
     ):
         self._results, self._work, self._logs, self._timeout_s = results, work, logs, timeout_s
         self._logs.mkdir(parents=True, exist_ok=True)
         self._memory, self._reference_sha1 = memory, reference_sha1
+        self._heartbeats = Heartbeats(heartbeat)
         self._base = Path.cwd()  # where snakemake was called
         self.computed: set[str] = set()  # keys of the results that were computed
         self.spent: list[Spent] = []  # by each stage, in the order in which they ended
@@ -144,14 +153,17 @@ class ChainRunner:
         """Return the client of the fork server of a Python and a context, as in Chain."""
         with self._lock:
             if (python, context) not in self._clients:
-                client = StageClient(self._logs / "worker.log", python or sys.executable, context)
+                number = f"-{len(self._clients) + 1}" if self._clients else ""
+                log = self._logs / f"worker{number}.log"
+                client = StageClient(log, python or sys.executable, context)
                 self._clients[python, context] = client
             return self._clients[python, context]
 
     def close(self) -> None:
-        """End the fork servers, which kill the stages that still run."""
+        """End the fork servers, which kill the stages that still run, and the heartbeats."""
         for client in self._clients.values():
             client.close()
+        self._heartbeats.close()
 
     def run_all(self, exposures: Iterable[list[Chain]], workers: int) -> list[list[ChainOutcome]]:
         """Run the chains of several exposures in parallel; an interrupt stops them."""
@@ -180,9 +192,8 @@ class ChainRunner:
                 for part, files in parts:
                     results.append(result_of(*place, part, files))
         except (JwmirrorError, OSError) as err:
-            name = f"{chain.recipe}/{chain.product}"
-            failure = Failure(name, str(err), chain.recipe, chain.product)
-            was_killed = isinstance(err, StageError) and err.kind == KILLED
+            failure = _failure(chain, err)
+            was_killed = failure.cause == KILLED
         return ChainOutcome(tuple(results), failure, was_killed)
 
     def _derive(self, derivation: Derivation, chain: Chain) -> list[tuple[Derivation, Files]]:
@@ -298,11 +309,13 @@ class ChainRunner:
             timeout_s=self._timeout_s,
             ramp_mode=ramp_mode,
         )
-        outcome = self._client(chain.python, chain.context).run(job)
+        client = self._client(chain.python, chain.context)
+        with self._heartbeats.stage(chain, derivation) as note_step:
+            outcome = client.run(job, note_step)
         cost = outcome.cost
         names, seconds = (derivation.pipeline, derivation.product), round(cost.seconds, 3)
         self.spent.append(Spent(*names, seconds, cost.peak_memory))
-        if outcome.kind == DONE:
+        if outcome.kind == DONE or outcome.kind == RUNNING:  # the client passes on no RUNNING
             return outcome
         why = {
             FAILED: outcome.error,
@@ -311,5 +324,34 @@ class ChainRunner:
             "give the job more memory",
             LATE: f"it took longer than {self._timeout_s:g} s and was stopped; "
             "raise calibrate.timeout in the config",
+            DISK: outcome.error.rstrip("."),
         }[outcome.kind]
-        raise StageError(outcome.kind, f"{derivation.pipeline}: {why}; messages are in {log}.")
+        message = f"{derivation.pipeline}: {why}; messages are in {log}."
+        raise StageError(outcome.kind, message, log.name)
+
+
+def _receipt(outcomes: Sequence[ChainOutcome], runner: ChainRunner) -> Receipt:
+    results = tuple(result for outcome in outcomes for result in outcome.results)
+    keys = dict.fromkeys(result.key for result in results)
+    return Receipt(
+        results=results,
+        computed=tuple(key for key in keys if key in runner.computed),
+        spent=tuple(runner.spent),
+        failures=tuple(outcome.failure for outcome in outcomes if outcome.failure),
+    )
+
+
+def _failure(chain: Chain, error: JwmirrorError | OSError) -> Failure:
+    """Return what ended a chain, with its cause."""
+    cause: FailureCause = DISK if disk_error(error) else FAILED
+    log = ""
+    if isinstance(error, StageError):
+        cause, log = error.kind, error.log
+    return Failure(
+        name=f"{chain.recipe}/{chain.product}",
+        message=error_line(error),
+        recipe=chain.recipe,
+        product=chain.product,
+        cause=cause,
+        log=log,
+    )

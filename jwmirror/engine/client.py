@@ -3,15 +3,19 @@
 import contextlib
 import subprocess
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import IO
 
 from jwmirror.core.errors import CalibrationError
+from jwmirror.core.files import open_regular
 from jwmirror.core.model import canonical, parse
-from jwmirror.engine.forkserver import KILLED, LATE, StageJob, StageOutcome
+from jwmirror.core.model.stored import FailureCause
+from jwmirror.engine.forkserver import KILLED, LATE, RUNNING, StageJob, StageOutcome
 from jwmirror.pipeline.allowed_environments import allowed_python
 from jwmirror.pipeline.child_environment import child_environment
 from jwmirror.pipeline.time_limit import kill_group, opened_pipe
@@ -21,21 +25,33 @@ START_S = 600.0  # for the start of the server, which takes the import of jwst
 TAIL = 2000  # characters of the server's last messages that are quoted
 SERVER = ("-P", "-m", "jwmirror.engine.forkserver")  # -P: no modules from the working directory
 
-Waiting = dict[int, Future[StageOutcome]]  # by number of the job
+OnStep = Callable[[str], None]  # called with the name of each step that begins
+
+
+@dataclass
+class PendingStage:
+    """A stage that a thread waits for."""
+
+    on_step: OnStep
+    future: Future[StageOutcome] = field(default_factory=Future)
+
+
+Waiting = dict[int, PendingStage]  # by number of the job
 
 
 class StageError(CalibrationError):
-    """A stage did not end well; `kind` is failed, killed or late."""
+    """A stage did not end well: why, and the name of its log, if it has one."""
 
-    def __init__(self, kind: str, message: str):
-        self.kind = kind
+    def __init__(self, kind: FailureCause, message: str, log: str = ""):
+        self.kind, self.log = kind, log
         super().__init__(message)
 
 
 class StageClient:
     """Runs stages in a fork server, which it starts when needed and starts again if it dies.
 
-    CRDS uses `context` there; "" for the one in os.environ.
+    CRDS uses `context` there; "" for the one in os.environ. The messages of the server, and of no
+    other one, are appended to `log`, after a line on each start.
     """
 
     def __init__(self, log: Path, python: str, context: str = ""):
@@ -46,14 +62,15 @@ class StageClient:
         self._waiting: Waiting = {}  # of the present server
         self._server: subprocess.Popen[bytes] | None = None
         self._is_closed = False
+        self._messages = 0  # bytes in the log when the present server started
 
-    def run(self, job: StageJob) -> StageOutcome:
+    def run(self, job: StageJob, on_step: OnStep = lambda step: None) -> StageOutcome:
         """Run a stage and wait for its end."""
-        future: Future[StageOutcome] = Future()
+        pending = PendingStage(on_step)
         with self._lock:
             jobs = self._started()
             job = replace(job, number=next(self._numbers))
-            self._waiting[job.number] = future
+            self._waiting[job.number] = pending
             try:
                 jobs.write(canonical(job).encode() + b"\n")
                 jobs.flush()
@@ -61,7 +78,9 @@ class StageClient:
                 del self._waiting[job.number]
                 raise self._server_ended() from None
         try:
-            return future.result(START_S + job.timeout_s)  # the server itself ends late stages
+            return pending.future.result(
+                START_S + job.timeout_s
+            )  # the server itself ends late stages
         except TimeoutError:
             raise self._server_late(START_S + job.timeout_s) from None
 
@@ -86,7 +105,8 @@ class StageClient:
             raise self._server_ended()
         python = allowed_python(self._python)
         if self._server is None or self._server.poll() is not None:
-            with open(self._log, "ab") as log:
+            with open(self._log, "ab", buffering=0) as log:
+                self._messages = _note_start(log, python)
                 self._server = subprocess.Popen(
                     [python, *SERVER],
                     stdin=subprocess.PIPE,
@@ -107,17 +127,20 @@ class StageClient:
         try:
             for line in opened_pipe(server.stdout):
                 outcome = parse(line, StageOutcome)
+                if outcome.kind == RUNNING:
+                    waiting[outcome.number].on_step(outcome.step)
+                    continue
                 with self._lock:
-                    future = waiting.pop(outcome.number)
-                future.set_result(outcome)
+                    pending = waiting.pop(outcome.number)
+                pending.future.set_result(outcome)
         except Exception as err:  # no further answer can be relied on
             why = f"; it was stopped, because its answer is not the outcome of a stage ({err})"
             server.kill()
         server.wait()
         with self._lock:
             lost = list(waiting.values())
-        for future in lost:
-            future.set_exception(self._server_ended(why))
+        for pending in lost:
+            pending.future.set_exception(self._server_ended(why))
 
     def _server_late(self, seconds: float) -> StageError:
         """Kill the server, which ends all its stages; return the error of one that waited."""
@@ -130,9 +153,20 @@ class StageClient:
         )
 
     def _server_ended(self, why: str = "") -> StageError:
-        messages = ""
+        messages = "none"
         with contextlib.suppress(FileNotFoundError):
-            messages = " | ".join(self._log.read_text(errors="replace")[-TAIL:].split("\n")).strip()
+            with open_regular(self._log) as log:
+                log.seek(self._messages)
+                text = log.read().decode(errors="replace")[-TAIL:]
+            messages = " | ".join(text.split("\n")).strip(" |") or "none"
         return StageError(
             KILLED, f"the process that runs jwst has ended{why}; its last messages are: {messages}"
         )
+
+
+def _note_start(log: IO[bytes], python: str) -> int:
+    """Append the start of a server to its log; return the length of the log then."""
+    line = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} start of {python}\n"
+    with contextlib.suppress(OSError):
+        log.write(line.encode())
+    return log.tell()

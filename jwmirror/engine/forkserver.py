@@ -13,23 +13,32 @@ import os
 import selectors
 import signal
 import sys
+import tempfile
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final, Literal
 
-from jwmirror.core.errors import JwmirrorError
+from jwmirror.core.errors import JwmirrorError, disk_error, disk_line
+from jwmirror.core.files import probe_disk
 from jwmirror.core.log import PrintableFormatter
 from jwmirror.core.model import Derivation, canonical, parse
 from jwmirror.core.model.plan import Cost, Output
 from jwmirror.core.model.quality import Measurements
+from jwmirror.core.model.stored import FailureCause
 from jwmirror.core.printing import PrintableStream, printable
 from jwmirror.engine.preload import preload
 from jwmirror.engine.stage import run_stage
 from jwmirror.pipeline.derivation import engine_versions, software_versions
 
-DONE, FAILED, KILLED, LATE = "done", "failed", "killed", "late"
+FAILED: Final = "failed"
+KILLED: Final = "killed"
+LATE: Final = "late"
+DISK: Final = "disk"
+DONE: Final = "done"
+RUNNING: Final = "running"
 CHUNK = 65536  # bytes
 DIE_WITH_PARENT = 1  # Linux: PR_SET_PDEATHSIG
 
@@ -52,10 +61,14 @@ class StageJob:
 
 @dataclass(frozen=True, kw_only=True)
 class StageOutcome:
-    """The end of a job: done, failed (`error` says why), killed (probably for memory) or late."""
+    """The end of a job: done, failed (`error` says why), killed (probably for memory) or late.
+
+    Or the disk refused something. Or the job is running, and has come to a `step`.
+    """
 
     number: int
-    kind: str
+    kind: FailureCause | Literal["done", "running"]
+    step: str = ""
     outputs: tuple[Output, ...] = ()
     measurements: Measurements | None = None  # of what is done
     error: str = ""
@@ -132,12 +145,15 @@ class ForkServer:
         child = self._children[pipe]
         data = os.read(pipe, CHUNK)
         child.answer += data
+        *steps, child.answer = child.answer.split(b"\n")
+        for line in steps:
+            self._answers.write(line + b"\n")
         if not data:
             self._selector.unregister(pipe)
             os.close(pipe)
             del self._children[pipe]
             self._answers.write(canonical(_outcome(child)).encode() + b"\n")
-            self._answers.flush()
+        self._answers.flush()
 
     def _stop_late_stages(self) -> None:
         now = time.monotonic()
@@ -162,10 +178,29 @@ def _outcome(child: RunningStage) -> StageOutcome:
     if code == -signal.SIGKILL:  # what systems do when memory runs out
         return StageOutcome(number=number, kind=KILLED, error="Killed", cost=cost)
     if code != 0 or not child.answer:
+        if refused := next(_full_disks(child.job), ""):  # as by SIGBUS, of a mapped file
+            return StageOutcome(number=number, kind=DISK, error=refused, cost=cost)
         why = signal.strsignal(-code) if code < 0 else f"exit status {code}"
         error = f"its process ended without an answer ({why or code})"
         return StageOutcome(number=number, kind=FAILED, error=error, cost=cost)
     return replace(parse(bytes(child.answer), StageOutcome), cost=cost)
+
+
+def _full_disks(job: StageJob) -> Iterator[str]:
+    """Yield a line on each disk that a stage writes to, if it has no room now.
+
+    Of its own folder, the line names the newest file, which was probably being written.
+    """
+    for folder in (Path(job.folder), Path(job.log).parent, Path(tempfile.gettempdir())):
+        if refused := probe_disk(folder):
+            is_own = str(folder) == job.folder
+            yield disk_line(refused, (_newest_file(folder) if is_own else None) or folder)
+
+
+def _newest_file(folder: Path) -> Path | None:
+    """Return the file of a folder that was written last; links are inputs."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return max(files, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 def _kill(pid: int) -> None:
@@ -182,31 +217,55 @@ def _work(job: StageJob, pipe: int) -> None:
     try:
         os.setpgid(0, 0)  # the server does so too; either may be first
         _die_with_parent()
-        _send_messages_to(job.log)
-        outcome = _attempt(job)
+        outcome = _attempt(job, pipe)
         with os.fdopen(pipe, "wb") as answer:
             answer.write(canonical(outcome).encode())
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(0)
     finally:
         os._exit(1)
 
 
-def _attempt(job: StageJob) -> StageOutcome:
+def _attempt(job: StageJob, pipe: int) -> StageOutcome:
+    def announce(step: str) -> None:
+        outcome = StageOutcome(number=job.number, kind=RUNNING, step=step)
+        os.write(pipe, canonical(outcome).encode() + b"\n")
+
     try:
+        _send_messages_to(job.log)
         outputs, measurements = run_stage(
-            job.derivation, Path(job.folder), Path(job.base), job.ramp_mode
+            job.derivation, Path(job.folder), Path(job.base), job.ramp_mode, announce
         )
-    except JwmirrorError as err:
-        return StageOutcome(number=job.number, kind=FAILED, error=str(err))
-    except MemoryError as err:  # where the system refuses memory instead of killing for it
-        traceback.print_exc()
-        return StageOutcome(number=job.number, kind=KILLED, error=f"MemoryError: {err}")
     except BaseException as err:  # whatever a pipeline or a hook raises fails this job only
-        traceback.print_exc()
-        return StageOutcome(number=job.number, kind=FAILED, error=_described(err))
+        if not isinstance(err, JwmirrorError):
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
+        return _failed(job, err)
     return StageOutcome(number=job.number, kind=DONE, outputs=outputs, measurements=measurements)
+
+
+def _failed(job: StageJob, error: BaseException) -> StageOutcome:
+    """Return the outcome of a stage that raised an error."""
+    if isinstance(error, MemoryError):  # where the system refuses memory instead of killing for it
+        return StageOutcome(number=job.number, kind=KILLED, error=f"MemoryError: {error}")
+    refused = disk_error(error)
+    if refused and refused.filename:
+        return StageOutcome(number=job.number, kind=DISK, error=disk_line(refused))
+    if refused or _is_of_system(error):
+        default = disk_line(refused, job.folder) if refused else ""
+        if line := next(_full_disks(job), default):
+            return StageOutcome(number=job.number, kind=DISK, error=line)
+    text = str(error) if isinstance(error, JwmirrorError) else _described(error)
+    return StageOutcome(number=job.number, kind=FAILED, error=text)
+
+
+def _is_of_system(error: BaseException | None) -> bool:
+    """Return whether an OSError led to an error; those of numpy and astropy have no number."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _described(error: BaseException) -> str:

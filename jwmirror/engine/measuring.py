@@ -1,7 +1,7 @@
 """Measurements of one stage: what is noticed while its pipeline runs, and on its products."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,13 @@ log = logging.getLogger(__name__)
 
 
 class StageObserver:
-    """Observes one run of a pipeline; afterwards `measure` returns its measurements."""
+    """Observes one run of a pipeline; afterwards `measure` returns its measurements.
 
-    def __init__(self) -> None:
+    `on_step` is called with the name of each step that begins.
+    """
+
+    def __init__(self, on_step: Callable[[str], None]) -> None:
+        self._on_step = on_step
         self._fallbacks, self._matches = FallbackRecorder(), MatchRecorder()
         self._wanted: set[str] = set()  # steps that neither parameters nor the pipeline skip
 
@@ -41,12 +45,24 @@ class StageObserver:
         """Return a subclass of a pipeline, or of a step, that reports which steps it skipped."""
 
         def process(instance: Any, *inputs: Any) -> Any:
+            for name in instance.step_defs:
+                self._announce(name, getattr(instance, name))
             result = pipeline.process(instance, *inputs)
             steps = getattr(instance, "step_defs", ())
             self._wanted.update(step for step in steps if not getattr(instance, step).skip)
             return result
 
         return registry.with_process(pipeline, process)
+
+    def _announce(self, name: str, step: Any) -> None:
+        """Let a step call `on_step` when it begins, before its hooks."""
+        run = step.run
+
+        def announced(*inputs: Any) -> Any:
+            self._on_step(name)
+            return run(*inputs)
+
+        step.run = announced
 
     def measure(
         self,

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,16 @@ log = logging.getLogger(__name__)
 
 
 def run_stage(
-    derivation: Derivation, folder: Path, base: Path, ramp_mode: str = ramps.FULL
+    derivation: Derivation,
+    folder: Path,
+    base: Path,
+    ramp_mode: str = ramps.FULL,
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> tuple[tuple[Output, ...], Measurements]:
     """Run a derivation's pipeline in `folder`, which contains its inputs under their names.
 
-    Return the files that it made, and what was measured on them.
+    Return the files that it made, and what was measured on them. `on_step` is called with the name
+    of each step that begins.
 
     The pipeline gets every parameter of the derivation. The references that it used are compared
     with those in the key. The code of jwst, and the user's hooks (looked for in `base`) and files
@@ -59,7 +64,7 @@ def run_stage(
     present = set(folder.iterdir())
     log.info("%s of %s, key %s", derivation.pipeline, derivation.product, key_of(derivation))
     started = time.monotonic()
-    observer = StageObserver()
+    observer = StageObserver(on_step)
     with observer.listening():
         for argument in arguments:
             _call(derivation.pipeline, parameters, argument, ramp_mode, observer)

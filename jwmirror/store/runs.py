@@ -60,6 +60,7 @@ class RunFiles:
         self.report = self.folder / "report.json"
         self.conclusion = self.folder / "conclusion.json"
         self.stopped = self.folder / "stopped.json"
+        self.heartbeats = self.folder / "heartbeats"  # while jobs run
 
     def plan(self, level: str) -> Path:
         """Return the file of a level's plan."""
@@ -76,6 +77,10 @@ class RunFiles:
     def batches(self, level: str) -> list[Path]:
         """Return the files of those receipts of a level that exist, by name."""
         return sorted((self.folder / level).glob("*.json"))
+
+    def heartbeat(self, level: str, batch: str) -> Path:
+        """Return the file of the heartbeats of the job that calibrates a batch."""
+        return self.heartbeats / f"{level}-{batch}.json"
 
     def fetched(self, order: str) -> Path:
         """Return the file of an order's receipt; orders of equal content share it across runs."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Listener
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,16 @@ def hold_much(*_):
 
 def hold_little(*_):
     hold(300_000_000)
+
+def tell_and_wait(*_):
+    hold(0)
+
+def map_too_much(*_):
+    with open("mapped.tmp", "wb+") as file:
+        file.truncate(1 << 24)
+        import mmap
+        view = mmap.mmap(file.fileno(), 0)
+        view[:] = bytes(len(view))
 
 def hold(size):
     held = b"x" * size
@@ -184,7 +195,7 @@ class CalibrationFolder:
         """A builder of a plan, which finds the results of this folder; none is published."""
         return PlanBuilder(available, self.resolvers, self.store.recall, lambda *_: None)
 
-    def calibrate(self, chains: list[Chain], timeout_s: float = 100.0, **more: bool) -> Receipt:
+    def calibrate(self, chains: list[Chain], timeout_s: float = 100.0, **more: Any) -> Receipt:
         """Work chains off, two at a time."""
         work, logs = self.root / "work", self.root / "logs"
         return calibrate(chains, self.store, 2, work, logs, timeout_s, **more)

@@ -40,6 +40,27 @@ class Stop:
     is_limit: bool = False  # the run is larger than the config allows
 
 
+@dataclass(frozen=True)
+class StageBeat:
+    """A stage that a job computes now, and the step that it is in."""
+
+    recipe: str
+    product: str
+    pipeline: str
+    step: str  # "" before the first step
+    since: str  # ISO, UTC: when this step began
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heartbeat:
+    """A sign that a job of a run is alive, which it rewrites every few seconds."""
+
+    host: str
+    pid: int
+    at: str  # ISO, UTC
+    stages: tuple[StageBeat, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """The records of one run; those of stages that it did not reach are None or empty."""

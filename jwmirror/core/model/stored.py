@@ -1,6 +1,7 @@
 """Records of what the mirror has: versions, results, the rows of a manifest, generations."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
@@ -33,6 +34,15 @@ class Version:
         return (self.product.fingerprint, *by_content)
 
 
+FailureCause = Literal[
+    "",  # not recorded: by an earlier version, or not of a stage
+    "failed",  # jwst, a hook, or a check of jwmirror
+    "killed",  # by the system, probably for lack of memory
+    "late",  # it took longer than the config allows
+    "disk",  # full, over quota, read-only or unreadable
+]
+
+
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     """A file, exposure or association that failed; the run continued."""
 
@@ -40,6 +50,8 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str
     recipe: str = ""  # of a calibration
     product: str = ""  # of a calibration: root of the exposure's or association's product
+    cause: FailureCause = ""  # of a calibration
+    log: str = ""  # of a calibration: file in the folder of the job's logs, if jwst was started
     refused: str = ""  # of a download whose bytes were refused: fingerprint of the product
     at: str = ""  # ISO, UTC: when they were refused
     is_withheld: bool = False  # MAST rejected the token: the run has not failed

@@ -25,6 +25,7 @@ def calibrate_batch(
     workers: int,
     work: Path,
     logs: Path,
+    heartbeat: Path,
     timeout_s: float,
     memory: float,
     attempt: int,
@@ -32,6 +33,7 @@ def calibrate_batch(
 ) -> Receipt:
     """Compute what a batch lacks, `workers` exposures at a time, and store it.
 
+    `logs` is the folder of this job's logs only; the file `heartbeat` says meanwhile what runs.
     MAST's files of the same names are measured here too, because results are compared with them.
     `memory`: bytes that the job was given. Each further attempt plans with a smaller share of
     it, because exposures needed more than their estimates.
@@ -52,6 +54,7 @@ def calibrate_batch(
         memory_limit=stage_budget(available) / attempt,
         has_retries_left=attempt <= retries and memory < machine_memory(),
         reference_sha1=CacheHashes(cache).sha1_of,
+        heartbeat=heartbeat,
     )
     if receipt.computed:
         measure_archived(mirror, receipt, upstream_after(mirror, poll, settling.waiting))

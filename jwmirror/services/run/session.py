@@ -156,8 +156,12 @@ class RunSession:
             sys.exit(printable(str(error)))
 
     def end(self) -> None:
-        """Delete the run's work folder, and unlock the mirror; harmless if called again."""
+        """Delete the run's work folder and heartbeats, and unlock the mirror.
+
+        It is harmless if called again.
+        """
         shutil.rmtree(self.work, ignore_errors=True)
+        shutil.rmtree(self.files.heartbeats, ignore_errors=True)
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()
