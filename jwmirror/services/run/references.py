@@ -49,10 +49,10 @@ def sync_references(
 ) -> References:
     """Resolve the CRDS context; sync what recipes need of it, and slices of Gaia for mosaics.
 
-    Slices that are stored are fetched again if they are older than `gaia_refresh` days. A recipe
-    whose own context cannot be synced is left out, with the reason.
-    Where `on_new_context` is "hold" and `policy` names no context, that of the current generation
-    is used, and the new one is offered. Nothing is queried if nothing is to be calibrated.
+    Slices that are stored are fetched again if they are older than `gaia_refresh` days. Where
+    `on_new_context` is "hold" and `policy` names no context, that of the current generation is
+    used, and the new one is offered. A recipe whose own context cannot be synced is left out, with
+    the reason. Nothing is queried if nothing is to be calibrated.
     """
     holdings = load_holdings(mirror, poll, settling, recipes)
     if not _headers(holdings, recipes):
@@ -62,10 +62,8 @@ def sync_references(
     before = known_sums(cache, last if is_same else None)
     offered = resolve_context(client, policy, cache)
     context = context_to_use(mirror, offered, policy, on_new_context)
-    mappings, missing = _sync_mappings(client, context, cache, recipes)
+    mappings, missing = _sync_mappings(client, context, cache, recipes, before)
     recipes = [recipe for recipe in recipes if recipe.context not in missing]
-    if any(before.get(name, sha1) != sha1 for name, sha1 in mappings.items()):
-        forget_mappings()
     references = References(
         context=context,
         server=url,
@@ -100,7 +98,7 @@ def preview_references(
     """
     client = CrdsClient(url)
     context = resolve_context(client, policy, cache)
-    mappings, missing = _sync_mappings(client, context, cache, recipes)
+    mappings, missing = _sync_mappings(client, context, cache, recipes, {})
     recipes = [recipe for recipe in recipes if recipe.context not in missing]
     files: dict[str, str] = {}
     for each, names in _needed(client, context, cache, holdings, recipes):
@@ -196,11 +194,16 @@ def _sync_files(
 
 
 def _sync_mappings(
-    client: CrdsClient, context: str, cache: Path, recipes: Sequence[Recipe]
+    client: CrdsClient,
+    context: str,
+    cache: Path,
+    recipes: Sequence[Recipe],
+    before: Mapping[str, str],
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Sync the mappings of the run's context, and of those that recipes name.
 
-    Return name -> sha1, and the contexts that only recipes name and that failed -> why.
+    Return name -> sha1, and the contexts that only recipes name and that failed -> why. Mappings
+    that have another sha1 than `before` are loaded again.
 
     Raises:
         ReferencesError: the run's context cannot be synced.
@@ -211,6 +214,8 @@ def _sync_mappings(
             mappings |= sync_mappings(client, other, cache)
         except ReferencesError as err:
             missing[other] = str(err)
+    if any(before.get(name, sha1) != sha1 for name, sha1 in mappings.items()):
+        forget_mappings()
     return mappings, missing
 
 
