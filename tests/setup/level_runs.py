@@ -21,6 +21,7 @@ MAKES = {  # pipeline -> ends of the names of its files
     "spec3": ["x1d.fits"],
     "spec2.extract_1d": ["x1d.fits"],
     "spec3.extract_1d": ["x1d.fits"],
+    "image3.source_catalog": ["cat.ecsv", "segm.fits"],
 }
 
 
@@ -41,17 +42,17 @@ class LevelRuns:
         self.holdings = Holdings(tuple(entries), associations, unsettled)
         self.made: list[tuple[Derivation, tuple[ResultFile, ...]]] = []  # in order
 
-    def planner(self, recipe: Recipe) -> LevelPlanner:
+    def planner(self, *recipes: Recipe) -> LevelPlanner:
         """The planner of the next run."""
-        return LevelPlanner(self.holdings, [recipe], self.sources.resolvers, self.results)
+        return LevelPlanner(self.holdings, recipes, self.sources.resolvers, self.results)
 
-    def run(self, recipe: Recipe) -> tuple[dict[str, Plan], list[list[str]]]:
+    def run(self, *recipes: Recipe) -> tuple[dict[str, Plan], list[list[str]]]:
         """The plans of a run by level, and the pipelines that each level computed."""
         plans: list[Plan] = []
         receipts: list[Receipt] = []
         computed: list[list[str]] = []
         while len(plans) < len(plans[0].levels if plans else LEVELS):
-            plans += self.planner(recipe).plan_levels(plans, receipts)[:1]
+            plans += self.planner(*recipes).plan_levels(plans, receipts)[:1]
             made, failures = [], []
             for chain in chains(plans[-1]):
                 results, failed = self._compute(chain)

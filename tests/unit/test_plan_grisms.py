@@ -36,13 +36,9 @@ class Runs(LevelRuns):
     def __init__(self, mirror, associations=ALL, entries=ENTRIES, unsettled=()):
         super().__init__(mirror, associations, entries, unsettled)
 
-    def planner(self, recipe=DEEP):
-        """The planner of the next run."""
-        return super().planner(recipe)
-
-    def run(self, recipe=DEEP):
-        """The plans of a run by level, and the pipelines that each level computed."""
-        return super().run(recipe)
+    def planner(self, *recipes):
+        """The planner of the next run, of recipe `deep` by default."""
+        return super().planner(*(recipes or [DEEP]))
 
 
 def test_spectra_follow_the_products_of_their_direct_images(empty_mirror):
@@ -56,6 +52,18 @@ def test_spectra_follow_the_products_of_their_direct_images(empty_mirror):
         "science", "sourcecat", "segmap", "direct_image"
     ]  # fmt: skip
     assert all(not plan.waits and not plan.failures for plan in plans.values())
+
+
+def test_single_steps_follow_the_grism_exposures(empty_mirror):
+    """On the image; of spectra there is no s2d, so their step waits."""
+    steps = ("image3.source_catalog", "spec3.extract_1d")
+    again = replace(DEEP, name="again", stages=(), steps=steps, products_of="deep")
+
+    plans, computed = Runs(empty_mirror.root).run(DEEP, again)
+
+    assert tuple(plans) == LEVELS and computed[-2:] == [["spec3"], ["image3.source_catalog"]]
+    (wait,) = plans["steps"].waits
+    assert (wait.recipe, wait.product, wait.cause) == ("again", SPECTRUM, "unsupported")
 
 
 def test_an_unchanged_run_plans_all_levels_at_once(empty_mirror):
