@@ -3,12 +3,11 @@
 In: a plan, the inputs in the store, the read-only reference cache. Out: results in the store by
 key, and a receipt of what was computed and what failed. These jobs need no network: on a cluster
 they run on the nodes. A job requests the memory that is estimated from the headers. An exposure
-that is killed for lack of memory is tried again alone. If it is killed again, or if the whole job
-is killed, Snakemake repeats the job with a larger request; results that exist are not computed
-again. Other failures are in the receipt, and are not repeated.
+that is killed for lack of memory is tried again alone. If it is killed again, the job ends, and
+Snakemake restarts it with a larger request, as often as `restart-times` in the profile says. A job
+that is killed as a whole is restarted, too, with more only of what it was short of. Results that
+exist are not computed again. Other failures are in the receipt, and are not repeated.
 """
-
-RETRIES = 2
 
 
 rule calibrate_batch:
@@ -23,22 +22,24 @@ rule calibrate_batch:
         f"{SESSION.logs}/calibrate_batch/{{level}}-{{batch}}/job.log",
     benchmark:
         f"{SESSION.logs}/calibrate_batch/{{level}}-{{batch}}/benchmark.tsv"
-    retries: RETRIES
     conda:
         "../envs/jwmirror.yaml"
     threads: 8
     resources:
         attempt=lambda wildcards, attempt: attempt,
-        mem_mb=lambda wildcards, input, threads, attempt: memory_mb(
-            input.plan, wildcards.batch, threads, attempt, CONFIG.memory
+        mem_mb=lambda wildcards, input, threads, attempt: round(
+            needed_memory(
+                estimated_memory(input.plan, wildcards.batch, threads, CONFIG.memory),
+                attempts_before(wildcards, attempt),
+            )
+            / 1e6
         ),
     params:
         mirror=mirror,
+        run=run,
         work=str(SESSION.work),
-        heartbeat=str(RUN.heartbeat("{level}", "{batch}")),
         cache=str(CONFIG.cache),
         timeout_s=CONFIG.timeout_s,
-        retries=RETRIES,
         content=lambda wildcards, input: level_in_words(
             wildcards.level, len(batches_of(input.plan)[wildcards.batch])
         ),

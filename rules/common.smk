@@ -14,13 +14,15 @@ from snakemake.cli import parse_args
 
 from jwmirror.core.model import Orders, canonical, read
 from jwmirror.core.model.plan import LEVELS
+from jwmirror.core.model.run import Executor
+from jwmirror.services.run.jobs.attempts import earlier_attempts, needed_memory
 from jwmirror.services.run.session import (
     RunSession,
     batches_of,
     check_environments,
     config_or_exit,
+    estimated_memory,
     level_in_words,
-    memory_mb,
     planned_levels,
 )
 
@@ -65,9 +67,22 @@ SESSION = RunSession(
 RUN = SESSION.files
 
 
+def executor():
+    """Return the record of the executor, in the main process, when it has been made.
+
+    The plugin for Slurm gives no public access to the name of its jobs.
+    """
+    plugin = workflow.scheduler._executor
+    return Executor(
+        job_name=getattr(plugin, "run_uuid", ""),
+        picks_partitions=bool(getattr(plugin, "_partitions", None)),
+        retries=workflow.execution_settings.retries,
+    )
+
+
 onstart:
     check_environments(CONFIG.recipes)
-    SESSION.begin()
+    SESSION.begin(executor())
 
 
 onsuccess:
@@ -130,3 +145,8 @@ def receipts_below(wildcards):
             checkpoints.plan_recalibration.get(level=level).output.plan
         )
     ]
+
+
+def attempts_before(wildcards, attempt):
+    """Return the attempts of a batch before one, which have ended."""
+    return earlier_attempts(RUN, wildcards.level, wildcards.batch, attempt)

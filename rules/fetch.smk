@@ -16,6 +16,7 @@ rule fetch_products:
         receipt=RUN.fetched("{order}"),
     log:
         f"{SESSION.logs}/fetch_products/{{order}}.log",
+    retries: 0
     conda:
         "../envs/jwmirror.yaml"
     resources:

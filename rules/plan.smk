@@ -26,6 +26,7 @@ checkpoint plan_recalibration:
         ahead=RUN.ahead("{level}"),
     log:
         f"{SESSION.logs}/plan_recalibration/{{level}}.log",
+    retries: 0
     conda:
         "../envs/jwmirror.yaml"
     params:

@@ -21,6 +21,7 @@ rule publish_generation:
         published=RUN.published,
     log:
         f"{SESSION.logs}/publish_generation.log",
+    retries: 0
     conda:
         "../envs/jwmirror.yaml"
     params:

@@ -15,6 +15,7 @@ checkpoint query_archive:
         orders=RUN.orders,
     log:
         f"{SESSION.logs}/query_archive.log",
+    retries: 0
     conda:
         "../envs/jwmirror.yaml"
     params:

@@ -19,6 +19,7 @@ rule sync_references:
         references=RUN.references,
     log:
         f"{SESSION.logs}/sync_references.log",
+    retries: 0
     conda:
         "../envs/jwmirror.yaml"
     params:

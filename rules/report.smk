@@ -17,6 +17,7 @@ rule write_report:
         receipt=RUN.report,
     log:
         f"{SESSION.logs}/write_report.log",
+    retries: 0
     conda:
         "../envs/jwmirror.yaml"
     params:
@@ -40,6 +41,7 @@ rule conclude_run:
         conclusion=RUN.conclusion,
     log:
         f"{SESSION.logs}/conclude_run.log",
+    retries: 0
     conda:
         "../envs/jwmirror.yaml"
     params:

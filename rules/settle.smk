@@ -17,6 +17,7 @@ rule settle_observations:
         settling=RUN.settling,
     log:
         f"{SESSION.logs}/settle_observations.log",
+    retries: 0
     conda:
         "../envs/jwmirror.yaml"
     params:

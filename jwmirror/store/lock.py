@@ -31,6 +31,7 @@ from jwmirror.core.mirror import mark_mirror
 
 RUN_LOCK = "run"  # of a run from its query to its end, and of prune; acquired before the other one
 PUBLISHING_LOCK = "publishing"  # of every change to what is published
+JOB_LOCK = "lock"  # in the work folder of a job
 FREE = "free"
 BEAT_S = 10.0  # between heartbeats
 STILL_S = 300.0  # without a heartbeat, as seen by a waiting process: then a remote owner is dead
@@ -228,13 +229,18 @@ def acquire_lock(
     A new or empty folder becomes a mirror. StoreError for any other folder that is no mirror.
     """
     mark_mirror(Path(root))
-    folder, owner, watch = Path(root) / "locks" / name, LockOwner.here(), _Watch()
+    return acquire_folder(Path(root) / "locks" / name, root, purpose, wait_s)
+
+
+def acquire_folder(folder: Path, root: Path, purpose: str, wait_s: float | None) -> MirrorLock:
+    """Acquire the lock that is, or will be, this folder; `root`: of the mirror, for messages."""
+    owner, watch = LockOwner.here(), LockWatch()
     deadline = None if wait_s is None else time.monotonic() + wait_s
     pause = LOOK_S / 64
     while True:
         try:
             seen = _file_name(folder)
-            if seen == FREE or watch.is_dead(folder / seen):
+            if watch.is_free(folder / seen):
                 if _take_over(folder, seen, owner):
                     return MirrorLock(folder, owner, purpose)
                 continue
@@ -256,15 +262,18 @@ def lock_note(root: Path, name: str = PUBLISHING_LOCK) -> LockNote | None:
     return None
 
 
-class _Watch:
-    """Detects dead owners; a remote one by how long it was seen without a heartbeat."""
+class LockWatch:
+    """Detects dead owners of one lock; remote ones by how long it was seen without a heartbeat."""
 
     def __init__(self) -> None:
         self._seen: object = None
         self._still_s = 0.0
         self._looked = time.monotonic()
 
-    def is_dead(self, path: Path) -> bool:
+    def is_free(self, path: Path) -> bool:
+        """Return whether no living process has the lock, by its file; look every second."""
+        if path.name == FREE:
+            return True
         owner = LockOwner.of(path.name)
         is_alive = owner.is_alive() if owner else None
         if is_alive is not None:

@@ -59,6 +59,8 @@ class RunFiles:
         self.held_back = self.folder / "held-back.json"
         self.report = self.folder / "report.json"
         self.conclusion = self.folder / "conclusion.json"
+        self.executor = self.folder / "executor.json"
+        self.attempts = self.folder / "attempts"
         self.stopped = self.folder / "stopped.json"
         self.heartbeats = self.folder / "heartbeats"  # while jobs run
 
@@ -81,6 +83,10 @@ class RunFiles:
     def heartbeat(self, level: str, batch: str) -> Path:
         """Return the file of the heartbeats of the job that calibrates a batch."""
         return self.heartbeats / f"{level}-{batch}.json"
+
+    def attempt(self, level: str, batch: str, number: int) -> Path:
+        """Return the file of an attempt to calibrate a batch; the first one has number 1."""
+        return self.attempts / f"{level}-{batch}-{number}.json"
 
     def fetched(self, order: str) -> Path:
         """Return the file of an order's receipt; orders of equal content share it across runs."""

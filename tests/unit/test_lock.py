@@ -530,11 +530,11 @@ def test_a_remote_owner_is_dead_when_no_heartbeat_was_seen(tmp_path, monkeypatch
     monkeypatch.setattr(lock, "STILL_S", 10.0)
     path = tmp_path / replace(LockOwner.here(), host="elsewhere").name
     path.touch()
-    watch = lock._Watch()
+    watch = lock.LockWatch()
 
     def look(seconds: float) -> bool:
         clock.now += seconds
-        return watch.is_dead(path)
+        return watch.is_free(path)
 
     assert [look(1.0) for _ in range(10)] == [False] * 10
     assert look(1.0) is True
@@ -548,14 +548,14 @@ def test_a_remote_owner_is_dead_when_no_heartbeat_was_seen(tmp_path, monkeypatch
 
 def test_a_local_owner_is_dead_or_not_at_once(tmp_path):
     """Nothing is waited for."""
-    watch = lock._Watch()
+    watch = lock.LockWatch()
     mine, dead = LockOwner.here(), replace(LockOwner.here(), started="1")
 
-    assert (watch.is_dead(tmp_path / mine.name), watch.is_dead(tmp_path / dead.name)) == (
+    assert (watch.is_free(tmp_path / mine.name), watch.is_free(tmp_path / dead.name)) == (
         False,
         True,
     )
-    assert watch.is_dead(tmp_path / "odd") is False
+    assert watch.is_free(tmp_path / "odd") is False
 
 
 # ---- files of a lock, direct -------------------------------------------------------------------

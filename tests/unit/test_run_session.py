@@ -10,7 +10,7 @@ import crds.core.config
 import pytest
 
 from jwmirror.core.mirror import mark_mirror
-from jwmirror.core.model import Plan, read, write
+from jwmirror.core.model import read
 from jwmirror.core.model.plan import LEVELS
 from jwmirror.pipeline import child_environment
 from jwmirror.services.configure import checked_config
@@ -20,11 +20,9 @@ from jwmirror.services.run.session import (
     RunSession,
     config_or_exit,
     level_in_words,
-    memory_mb,
 )
 from jwmirror.store.lock import RUN_LOCK, lock_note
 from jwmirror.store.runs import RunFiles, newest_first
-from tests.setup import records
 
 LATE_ID, *EARLY_IDS = (f"{year}0301T120000.000000Z-1" for year in (2025, 2099, 2026))
 
@@ -164,12 +162,11 @@ def test_work_folders_of_killed_runs_are_deleted_and_so_is_its_own(tmp_path):
         (tmp_path / "work" / name).mkdir(parents=True)
 
     session.begin()
-    left = sorted(path.name for path in tmp_path.glob("work/*"))
-    session.work.mkdir(parents=True)
+    at_work = sorted(path.name for path in tmp_path.glob("work/*"))
     session.end()
     session.end()
 
-    assert left == ["20260301T120000.000000Z-1.old", "thesis"]
+    assert at_work == ["20260301T120000.000000Z-1.old", session.id, "thesis"]
     assert not session.work.exists()
 
 
@@ -193,17 +190,6 @@ def test_mistakes_in_the_config_end_the_call_with_code_2(tmp_path, capsys):
 
     assert ended.value.code == 2
     assert "Mistakes in the config:\n" in capsys.readouterr().err
-
-
-def test_a_job_that_was_killed_requests_more_memory(tmp_path):
-    """The estimate of its chains, times the number of the attempt."""
-    chain = records.chain(records.derivation(), memory=2_000_000_000)
-    write(tmp_path / "plan.json", Plan(context="c", batches={"b1": (chain,)}))
-
-    requested = [memory_mb(tmp_path / "plan.json", "b1", 8, attempt, 4e9) for attempt in (1, 2)]
-
-    assert requested[0] > 2000
-    assert requested[1] == 2 * requested[0]
 
 
 def test_job_lines_say_in_words_what_a_level_has():

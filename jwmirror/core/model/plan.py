@@ -268,6 +268,36 @@ class Published:
     is_new: bool
 
 
+EndCause = Literal[
+    "",  # it has not ended, or there is no scheduler that knows
+    "done",
+    "memory",
+    "time",
+    "cancelled",  # by a user or an administrator
+    "node",  # the node failed, or the job was preempted
+    "failed",  # by itself
+    "never started",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One execution of a job: what it was given, and why it ended."""
+
+    number: int  # from 1; further ones are restarts by Snakemake
+    end: EndCause = ""
+    slurm_id: str = ""  # "" with another executor
+    host: str = ""
+    pid: int = 0  # on the host
+    began: str = ""  # ISO, UTC
+    memory: int = 0  # bytes that it was given
+    largest: int = 0  # bytes that a job can be given; 0: not known
+    cpus: int = 0
+    minutes: int = 0  # its time limit; 0: none, or not known
+    longest: int = 0  # minutes that a job can be given; 0: as for `minutes`
+    too_large: tuple[str, ...] = ()  # exposures that were killed although they ran alone
+
+
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
     """The results and failures of one job, written when its batch is done."""
@@ -278,6 +308,7 @@ class Receipt:
     spent: tuple[Spent, ...] = ()  # on each stage that this job ran
     failures: tuple[Failure, ...] = ()
     downloaded: int = 0  # bytes
+    attempts: tuple[Attempt, ...] = ()  # of a calibration; the last one wrote this
 
 
 @dataclass(frozen=True, kw_only=True)

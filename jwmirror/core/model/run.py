@@ -62,6 +62,15 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Executor:
+    """The executor that Snakemake runs the jobs of a run with, as far as jobs must know it."""
+
+    job_name: str = ""  # of all its jobs in Slurm; "" with another executor
+    picks_partitions: bool = False  # by what a job requests
+    retries: int = 0  # restarts of a job that failed
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """The records of one run; those of stages that it did not reach are None or empty."""
 

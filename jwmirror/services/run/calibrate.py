@@ -1,61 +1,57 @@
 """Calibrate the exposures or associations of one batch."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.core.model import Chain, Poll, Receipt, References, SettleResult
 from jwmirror.crds.cache import CacheHashes
 from jwmirror.engine.batch import calibrate
-from jwmirror.engine.memory_pool import machine_memory
-from jwmirror.planning.estimates.memory import stage_budget
+from jwmirror.services.run.jobs.attempts import BatchJob, recorded_attempt
+from jwmirror.services.run.jobs.folders import job_folder
 from jwmirror.services.run.quality.stored_files import measure_archived
 from jwmirror.services.run.references import offline_resolvers
 from jwmirror.services.run.results import ResultStore
-from jwmirror.store.runs import upstream_after
+from jwmirror.store.runs import RunFiles, upstream_after
 
 
 def calibrate_batch(
     *,
     mirror: Path,
+    job: BatchJob,
     chains: Sequence[Chain],
     references: References,
     poll: Poll,
     settling: SettleResult,
     cache: Path,
-    workers: int,
     work: Path,
     logs: Path,
-    heartbeat: Path,
     timeout_s: float,
-    memory: float,
-    attempt: int,
-    retries: int,
 ) -> Receipt:
-    """Compute what a batch lacks, `workers` exposures at a time, and store it.
+    """Compute what a batch lacks, and store it, with what the system gives to this job.
 
-    `logs` is the folder of this job's logs only; the file `heartbeat` says meanwhile what runs.
+    It works in a folder below `work`, the work folder of its run; `logs` is the folder of this
+    job's logs only.
     MAST's files of the same names are measured here too, because results are compared with them.
-    `memory`: bytes that the job was given. Each further attempt plans with a smaller share of
-    it, because exposures needed more than their estimates.
 
     Raises:
         ShortOfMemoryError: an exposure was killed even when it ran alone, and another attempt
-            with more memory is possible. Other failures are in the receipt.
+            can get more memory. Other failures are in the receipt.
     """
     offline_resolvers(cache, references)  # sets the environment of CRDS for the workers, too
-    available = min(memory, machine_memory())
-    receipt = calibrate(
-        chains,
-        ResultStore(mirror),
-        workers=workers,
-        work=work,
-        logs=logs,
-        timeout_s=timeout_s,
-        memory_limit=stage_budget(available) / attempt,
-        has_retries_left=attempt <= retries and memory < machine_memory(),
-        reference_sha1=CacheHashes(cache).sha1_of,
-        heartbeat=heartbeat,
-    )
-    if receipt.computed:
-        measure_archived(mirror, receipt, upstream_after(mirror, poll, settling.waiting))
-    return receipt
+    with job_folder(work, job.record, mirror) as folder, recorded_attempt(job) as present:
+        receipt = calibrate(
+            chains,
+            ResultStore(mirror),
+            workers=present.side_by_side,
+            work=folder,
+            logs=logs,
+            timeout_s=timeout_s,
+            memory_limit=present.memory_limit,
+            has_retries_left=present.can_get_more_memory,
+            reference_sha1=CacheHashes(cache).sha1_of,
+            heartbeat=RunFiles(job.run).heartbeat(job.level, job.batch),
+        )
+        if receipt.computed:
+            measure_archived(mirror, receipt, upstream_after(mirror, poll, settling.waiting))
+    return replace(receipt, attempts=(*present.earlier, replace(present.attempt, end="done")))

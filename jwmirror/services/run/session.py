@@ -2,8 +2,8 @@
 
 import atexit
 import os
-import shutil
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -19,13 +19,15 @@ from jwmirror.core.jsonio import read, write
 from jwmirror.core.mirror import RUN_ID_FORM
 from jwmirror.core.model import Plan, Recipe
 from jwmirror.core.model.plan import GRISM, STEPS
-from jwmirror.core.model.run import Stop
+from jwmirror.core.model.run import Executor, Stop
 from jwmirror.core.printing import printable
 from jwmirror.net.token_socket import serve_token
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.planning.estimates.memory import job_bytes
 from jwmirror.report.formatting import count
 from jwmirror.services.configure.checked_config import build_checked_config, environment_notes
+from jwmirror.services.run.jobs.folders import close_work, open_work, take_over
+from jwmirror.services.run.jobs.waiting import report_waiting_jobs
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
 from jwmirror.store.runs import (
     RunFiles,
@@ -43,6 +45,7 @@ NOUNS = {
     GRISM: "grism association",
     STEPS: "single step",
 }
+LOCAL = Executor()
 RUN_ID = "JWMIRROR_RUN"  # environment variable by which jobs know the run that they belong to
 
 
@@ -127,12 +130,13 @@ class RunSession:
         with config_mistakes_end_the_call():
             self.token_socket = serve_token(token)
         self._lock: MirrorLock | None = None
+        self._ended = threading.Event()
 
-    def begin(self) -> None:
-        """Lock the mirror for this run, and delete work folders of killed runs.
+    def begin(self, executor: Executor = LOCAL) -> None:
+        """Lock the mirror for this run, and take killed runs over.
 
         With `wait`, wait until another run has ended; else name its owner and exit with code 1.
-        A job of a killed run that still works loses its folder, and fails.
+        Jobs of a killed run that are at work are awaited.
         """
         try:
             self._lock = self._locked()
@@ -146,22 +150,33 @@ class RunSession:
             )
         atexit.register(self.end)  # Snakemake calls no hook where its scheduler fails
         for folder in work_folders(self.mirror):
-            shutil.rmtree(folder, ignore_errors=True)
+            take_over(folder, RunFiles(self.files.folder.with_name(folder.name)))
         try:
             with as_store_error("start of the run", "nothing was changed"):
                 number_run(self.files.folder)
+                write(self.files.executor, executor)
                 make_private(self.work.parent)  # what is made there may be exclusive
+                open_work(self.work)
                 close_measurements(self.mirror, self._group)
         except StoreError as error:
             sys.exit(printable(str(error)))
+        if executor.job_name:
+            arguments = (executor.job_name, self._ended)
+            threading.Thread(target=report_waiting_jobs, args=arguments, daemon=True).start()
 
     def end(self) -> None:
+<<<<<<< HEAD
         """Delete the run's work folder and heartbeats, and unlock the mirror.
 
         It is harmless if called again.
         """
         shutil.rmtree(self.work, ignore_errors=True)
         shutil.rmtree(self.files.heartbeats, ignore_errors=True)
+=======
+        """Delete the run's work folder, and unlock the mirror; harmless if called again."""
+        self._ended.set()
+        close_work(self.work, self.files)
+>>>>>>> 6a48ded (Ends of jobs: restarts belong to the profile and request more only of what was short; a killed run is taken over; jobs that Slurm does not start are reported)
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()
@@ -219,13 +234,12 @@ def planned_levels(plan: Path | str) -> tuple[str, ...]:
     return _batches_and_levels(Path(plan))[1]
 
 
-def memory_mb(plan: Path | str, batch: str, threads: int, attempt: int, limit: float) -> int:
-    """Return the MB to request for a batch: its estimate, times the number of the attempt.
+def estimated_memory(plan: Path | str, batch: str, threads: int, limit: float) -> float:
+    """Return the bytes that a batch of a plan file needs, by estimate.
 
-    `limit`: the most bytes that a first attempt requests to run several exposures at a time.
+    `limit`: the most bytes that a job requests to run several exposures at a time.
     """
-    needed = job_bytes(batches_of(plan)[batch], threads, limit)
-    return attempt * round(needed / 1e6)
+    return job_bytes(batches_of(plan)[batch], threads, limit)
 
 
 def level_in_words(level: str, number: int | None = None) -> str:

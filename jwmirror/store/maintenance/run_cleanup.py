@@ -13,6 +13,7 @@ from pathlib import Path
 from jwmirror.core.mirror import RUN_ID_FORM
 from jwmirror.core.model import Orders, References
 from jwmirror.core.model.plan import LEVELS, PlansAhead
+from jwmirror.store.lock import JOB_LOCK, LockWatch
 from jwmirror.store.maintenance.retention import RetentionPolicy, is_younger
 from jwmirror.store.runs import (
     HELD_BACK,
@@ -48,8 +49,8 @@ def find_needed_by_runs(
     of_kept = (root / "receipts" / "runs" / name for name in names if name in kept)
     folders = [folder for folder in of_kept if folder.is_dir()]
     stopped = [folder for folder in folders if not RunFiles(folder).published.exists()]
-    work = work_folders(root)  # of runs that were killed; the next run removes them, too
     ended = [name for name in names if name not in kept]
+    work = filter(_has_no_jobs, work_folders(root))  # the next run removes all of them
     records = (root / folder / name for name in ended for folder in ("receipts/runs", "logs"))
     orders = frozenset(name for folder in folders for name in _orders(folder).products)
     return RunRetention(
@@ -60,6 +61,11 @@ def find_needed_by_runs(
         orders=orders,
         removable=tuple(str(p.relative_to(root)) for p in (*records, *work) if p.is_dir()),
     )
+
+
+def _has_no_jobs(work: Path) -> bool:
+    """Return whether no job of a killed run is at work in the run's work folder, as known here."""
+    return all(LockWatch().is_free(file) for file in work.glob(f"*/{JOB_LOCK}/[!.]*"))
 
 
 def _held_back(folders: Sequence[Path]) -> list[str]:

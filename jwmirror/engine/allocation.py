@@ -1,0 +1,75 @@
+"""What the system gives to this job: by its scheduler, cgroups and machine."""
+
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jwmirror.core.model.plan import Attempt
+from jwmirror.core.model.run import Executor
+from jwmirror.engine import slurm
+from jwmirror.engine.memory_pool import machine_memory
+
+SLURM_ID = "SLURM_JOB_ID"  # environment variable
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUPS = Path("/proc/self/cgroup")
+
+
+def begin_attempt(number: int, memory: int, cpus: int, executor: Executor) -> Attempt:
+    """Return the record of this job: of what it requested (bytes, CPUs), what it was given.
+
+    Slurm's variables do not reach the steps of a job, so Slurm is asked.
+    """
+    machine = min(machine_memory(), *_cgroup_limits())
+    attempt = Attempt(
+        number=number,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        began=datetime.now(UTC).isoformat(timespec="seconds"),
+        memory=memory,
+        largest=machine,
+        cpus=min(cpus, len(os.sched_getaffinity(0))),
+    )
+    job = os.environ.get(SLURM_ID, "") if executor.job_name else ""
+    attempt = replace(attempt, slurm_id=job)
+    if given := slurm.show_job(job) if job else None:
+        partition = "" if executor.picks_partitions else given.partition
+        attempt = replace(
+            attempt,
+            memory=given.memory or memory,
+            largest=slurm.largest_node(partition),
+            cpus=min(attempt.cpus, given.cpus or cpus),
+            minutes=given.minutes,
+            longest=slurm.longest_time(partition),
+        )
+    return replace(attempt, memory=min(attempt.memory, machine))
+
+
+def _cgroup_limits() -> Iterator[int]:
+    """Yield the limits of memory (bytes) of the cgroups, version 1 or 2, that this process is in.
+
+    Where a container hides its cgroup's path, its limit is that of the outermost one it sees.
+    """
+    for line in OWN_CGROUPS.read_text().splitlines() if OWN_CGROUPS.exists() else ():
+        _, controllers, path = line.split(":", 2)
+        if controllers not in ("", "memory"):
+            continue
+        root, name = CGROUPS / controllers, "memory.max"
+        if controllers:
+            name = "memory.limit_in_bytes"
+        inner = root / path.lstrip("/")
+        for folder in (inner, *inner.parents):
+            limit = _first_word(folder / name)
+            if limit.isdigit():
+                yield int(limit)
+            if folder == root:
+                break
+
+
+def _first_word(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

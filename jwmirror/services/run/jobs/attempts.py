@@ -1,0 +1,126 @@
+"""Attempts of a job: a restart requests more of what the attempt before was short of."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from jwmirror.core.jsonio import write
+from jwmirror.core.model.plan import Attempt
+from jwmirror.core.model.run import Executor
+from jwmirror.engine.allocation import begin_attempt
+from jwmirror.engine.batch import ShortOfMemoryError
+from jwmirror.engine.slurm import end_cause
+from jwmirror.planning.estimates.memory import stage_budget
+from jwmirror.store.runs import RunFiles, read_if_written
+
+GROWTH = 2  # after an attempt that was short of something
+
+
+@dataclass(frozen=True)
+class BatchJob:
+    """A job that calibrates a batch, and what it requested."""
+
+    run: Path  # folder
+    level: str
+    batch: str
+    attempt: int  # from 1
+    cpus: int
+    memory: int  # bytes
+
+    @property
+    def record(self) -> Path:
+        """The file of the attempt, in the folder of the run."""
+        return RunFiles(self.run).attempt(self.level, self.batch, self.attempt)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresentAttempt:
+    """The attempt of this process, those before it, and what follows for the exposures."""
+
+    attempt: Attempt
+    earlier: tuple[Attempt, ...]
+    retries: int  # of the job, altogether
+
+    @property
+    def side_by_side(self) -> int:
+        """The number of exposures to run at a time: one, if some were too large alone."""
+        return 1 if any(former.too_large for former in self.earlier) else self.attempt.cpus
+
+    @property
+    def memory_limit(self) -> float:
+        """The bytes to plan with: less after kills, which show that estimates are too low."""
+        kills = sum(former.end == "memory" for former in self.earlier)
+        return stage_budget(self.attempt.memory) / (1 + kills)
+
+    @property
+    def can_get_more_memory(self) -> bool:
+        """True if a restart could be given more memory than this attempt was."""
+        killed = [former.memory for former in self.earlier if former.end == "memory"]
+        given, largest = self.attempt.memory, self.attempt.largest
+        has_grown = not killed or given > killed[-1]
+        return self.attempt.number <= self.retries and has_grown and _grown(given, largest) > given
+
+
+@contextmanager
+def recorded_attempt(job: BatchJob) -> Iterator[PresentAttempt]:
+    """Record in the folder of the run what this job is given, and at the end of the block its end.
+
+    Where the block is killed, Slurm knows the end.
+    """
+    files = RunFiles(job.run)
+    executor = read_if_written(files.executor, Executor) or Executor()
+    earlier = earlier_attempts(files, job.level, job.batch, job.attempt)
+    attempt = begin_attempt(job.attempt, job.memory, job.cpus, executor)
+    write(job.record, attempt)
+    try:
+        yield PresentAttempt(attempt=attempt, earlier=earlier, retries=executor.retries)
+    except ShortOfMemoryError as error:
+        write(job.record, replace(attempt, end="memory", too_large=tuple(error.names)))
+        raise
+    write(job.record, replace(attempt, end="done"))
+
+
+def earlier_attempts(files: RunFiles, level: str, batch: str, number: int) -> tuple[Attempt, ...]:
+    """Return the attempts of a batch before the one of that number, with the causes of their ends.
+
+    They have ended. Slurm is asked for a cause once; it is written down for those who ask later.
+    """
+    return tuple(_ended(files, level, batch, earlier) for earlier in range(1, number))
+
+
+def _ended(files: RunFiles, level: str, batch: str, number: int) -> Attempt:
+    path = files.attempt(level, batch, number)
+    attempt = read_if_written(path, Attempt)
+    if attempt is None:
+        return Attempt(number=number, end="never started")
+    if attempt.slurm_id and not attempt.end:
+        attempt = replace(attempt, end=end_cause(attempt.slurm_id, attempt.memory))
+        if attempt.end:
+            write(path, attempt)
+    return attempt
+
+
+def needed_memory(estimate: float, attempts: Sequence[Attempt]) -> float:
+    """Return the bytes that the next attempt requests: more only after a kill for memory.
+
+    Where the scheduler did not start a job that requested more, it is the former amount again.
+    """
+    needed = estimate
+    for attempt in attempts:
+        if attempt.end == "memory":
+            needed, given = _grown(attempt.memory, attempt.largest), attempt.memory
+        elif attempt.end == "never started" and needed > estimate:
+            needed = given
+    return needed
+
+
+def needed_minutes(estimate: int, attempts: Sequence[Attempt]) -> int:
+    """Return the minutes that the next attempt requests: more only after a time limit."""
+    short = (attempt for attempt in attempts if attempt.end == "time")
+    return max([estimate, *(_grown(attempt.minutes, attempt.longest) for attempt in short)])
+
+
+def _grown(given: int, most: int) -> int:
+    """Return the amount after one of which `given` was too little; `most`: 0 if not known."""
+    return max(given, min(GROWTH * given, most or GROWTH * given))

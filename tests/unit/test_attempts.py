@@ -1,0 +1,191 @@
+"""What a restart of a job requests, by why the attempts before it ended."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jwmirror.core.model import read, write
+from jwmirror.core.model.plan import Attempt
+from jwmirror.core.model.run import Executor
+from jwmirror.engine import allocation, memory_pool
+from jwmirror.engine.allocation import begin_attempt
+from jwmirror.engine.batch import ShortOfMemoryError
+from jwmirror.services.run.jobs import attempts
+from jwmirror.services.run.jobs.attempts import (
+    BatchJob,
+    PresentAttempt,
+    earlier_attempts,
+    needed_memory,
+    needed_minutes,
+    recorded_attempt,
+)
+from jwmirror.store.runs import RunFiles
+
+GB = 10**9
+FIRST = Attempt(number=1, memory=3 * GB, largest=10 * GB, minutes=20, longest=60)
+
+
+@pytest.fixture
+def files(tmp_path) -> RunFiles:
+    """The records of a run."""
+    return RunFiles(tmp_path / "receipts/runs/20260301T120000.000000Z-1")
+
+
+@pytest.mark.parametrize(
+    ("end", "memory", "minutes"),
+    [
+        ("memory", 6 * GB, 15),
+        ("time", 2 * GB, 40),
+        ("cancelled", 2 * GB, 15),
+        ("node", 2 * GB, 15),
+        ("failed", 2 * GB, 15),
+        ("never started", 2 * GB, 15),
+        ("", 2 * GB, 15),
+    ],
+)
+def test_only_what_was_short_grows(end, memory, minutes):
+    """To twice of what the job was given, which is not what it had requested."""
+    attempts = [replace(FIRST, end=end)]
+
+    assert needed_memory(2 * GB, attempts) == memory
+    assert needed_minutes(15, attempts) == minutes
+
+
+def test_growth_ends_at_what_a_job_can_be_given():
+    """At the largest node and the longest time. What is not known does not bound it."""
+    second = replace(FIRST, number=2, end="memory", memory=8 * GB)
+    third = replace(second, end="time", minutes=45)
+
+    assert needed_memory(2 * GB, [FIRST, second]) == 10 * GB
+    assert needed_memory(2 * GB, [replace(second, largest=0)]) == 16 * GB
+    assert needed_minutes(15, [third]) == 60
+    assert needed_minutes(15, [replace(third, longest=0)]) == 90
+
+
+def can_grow(attempt: Attempt, *earlier: Attempt, retries: int = 3) -> bool:
+    """Whether a restart could be given more memory."""
+    present = PresentAttempt(attempt=attempt, earlier=earlier, retries=retries)
+    return present.can_get_more_memory
+
+
+def test_a_request_that_is_refused_goes_back_to_what_was_given():
+    """So the job starts, and can say in its receipt what is too large."""
+    killed, refused = replace(FIRST, end="memory"), Attempt(number=2, end="never started")
+
+    assert needed_memory(2 * GB, [killed, refused]) == 3 * GB
+    assert not can_grow(replace(FIRST, number=3), killed, refused)
+
+
+def test_a_job_gives_up_when_no_restart_can_have_more():
+    """At the last attempt, on the largest node, or if a larger request changed nothing."""
+    killed = replace(FIRST, end="memory")
+    second = replace(FIRST, number=2, memory=6 * GB)
+
+    assert can_grow(FIRST, retries=1)
+    assert can_grow(second, killed, retries=2)
+    assert not can_grow(second, killed, retries=1)
+    assert not can_grow(replace(second, memory=10 * GB), killed)
+    assert not can_grow(replace(second, memory=3 * GB), killed)
+
+
+def test_what_was_too_large_alone_runs_alone():
+    """After a kill of the whole job, exposures run side by side in a smaller part of the memory."""
+    first = replace(FIRST, end="memory", memory=4_700_000_000)
+    second = replace(FIRST, number=2, memory=8_700_000_000, cpus=4)
+    whole = PresentAttempt(attempt=second, earlier=(first,), retries=3)
+    alone = replace(whole, earlier=(replace(first, too_large=("a/b",)),))
+
+    assert (whole.side_by_side, alone.side_by_side) == (4, 1)
+    assert whole.memory_limit == 4 * GB
+
+
+def test_a_job_records_what_it_was_given_and_how_it_ended(files):
+    """At its start, for those who ask after a kill; and which exposures were too large."""
+    job = BatchJob(run=files.folder, level="exposures", batch="b1", attempt=1, cpus=1, memory=10**8)
+    path = files.attempt("exposures", "b1", 1)
+
+    with recorded_attempt(job) as present:
+        at_work = read(path, Attempt)
+    done = read(path, Attempt)
+    with pytest.raises(ShortOfMemoryError), recorded_attempt(job):
+        raise ShortOfMemoryError(["deep/jw1"])
+    killed = read(path, Attempt)
+
+    assert at_work == present.attempt and at_work.end == ""
+    assert done.end == "done"
+    assert (killed.end, killed.too_large) == ("memory", ("deep/jw1",))
+
+
+def test_slurm_is_asked_once_why_an_attempt_ended(files, monkeypatch):
+    """The answer is written down: the job reads it, and requests the same as the main process."""
+    asked = []
+    monkeypatch.setattr(attempts, "end_cause", lambda *known: asked.append(known) or "memory")
+    write(files.attempt("exposures", "b1", 1), replace(FIRST, slurm_id="17"))
+
+    found = [earlier_attempts(files, "exposures", "b1", 3) for _ in range(2)]
+
+    assert asked == [("17", 3 * GB)]
+    assert found[0] == found[1]
+    assert [attempt.end for attempt in found[0]] == ["memory", "never started"]
+    assert read(files.attempt("exposures", "b1", 1), Attempt).end == "memory"
+
+
+def test_without_a_scheduler_a_cause_stays_unknown(files):
+    """A process that vanished on this machine is restarted with the same request."""
+    write(files.attempt("exposures", "b1", 1), FIRST)
+
+    (first,) = earlier_attempts(files, "exposures", "b1", 2)
+
+    assert first == FIRST
+
+
+# ---- what a job was given ----------------------------------------------------------------------
+
+
+def test_a_job_on_this_machine_has_what_it_requested():
+    """In the allocation of an interactive Slurm job, too, which belongs to the user."""
+    attempt = begin_attempt(2, memory=10**8, cpus=1, executor=Executor())
+
+    assert (attempt.number, attempt.memory, attempt.cpus) == (2, 10**8, 1)
+    assert attempt.slurm_id == "" and 10**8 < attempt.largest <= memory_pool.machine_memory()
+
+
+def test_a_job_of_slurm_has_what_slurm_gave_it(monkeypatch):
+    """Less or more than requested; a partition that is picked may be another one next time."""
+    given = allocation.slurm.SlurmJob(
+        state="RUNNING", memory=10**8, cpus=1, minutes=20, partition="main"
+    )
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setattr(allocation.slurm, "show_job", {"17": given}.get)
+    monkeypatch.setattr(allocation.slurm, "largest_node", {"main": 10**9, "": 2 * 10**9}.get)
+    monkeypatch.setattr(allocation.slurm, "longest_time", {"main": 60, "": 600}.get)
+
+    fixed = begin_attempt(1, 2 * 10**8, 2, Executor(job_name="run"))
+    picked = begin_attempt(1, 2 * 10**8, 2, Executor(job_name="run", picks_partitions=True))
+
+    assert (fixed.slurm_id, fixed.memory, fixed.cpus, fixed.minutes) == ("17", 10**8, 1, 20)
+    assert (fixed.largest, fixed.longest) == (10**9, 60)
+    assert (picked.largest, picked.longest) == (2 * 10**9, 600)
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("0::/job/step", "job/memory.max"),
+        ("4:memory:/job/step", "memory/job/memory.limit_in_bytes"),
+        ("4:memory:/hidden/by/a/container", "memory/memory.limit_in_bytes"),
+    ],
+)
+def test_the_limit_of_a_cgroup_counts(tmp_path, monkeypatch, line, file):
+    """Of version 1 or 2, of this process's group or of one around it."""
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text("50000000\n")
+    own = tmp_path / "own"
+    own.write_text(f"5:devices:/\n{line}\n")
+    monkeypatch.setattr(allocation, "CGROUPS", tmp_path)
+    monkeypatch.setattr(allocation, "OWN_CGROUPS", Path(own))
+
+    attempt = begin_attempt(1, memory=10**8, cpus=1, executor=Executor())
+
+    assert attempt.memory == attempt.largest == 50_000_000
