@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -165,18 +166,13 @@ class RunSession:
             threading.Thread(target=report_waiting_jobs, args=arguments, daemon=True).start()
 
     def end(self) -> None:
-<<<<<<< HEAD
         """Delete the run's work folder and heartbeats, and unlock the mirror.
 
         It is harmless if called again.
         """
-        shutil.rmtree(self.work, ignore_errors=True)
-        shutil.rmtree(self.files.heartbeats, ignore_errors=True)
-=======
-        """Delete the run's work folder, and unlock the mirror; harmless if called again."""
         self._ended.set()
         close_work(self.work, self.files)
->>>>>>> 6a48ded (Ends of jobs: restarts belong to the profile and request more only of what was short; a killed run is taken over; jobs that Slurm does not start are reported)
+        shutil.rmtree(self.files.heartbeats, ignore_errors=True)
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()
