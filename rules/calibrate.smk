@@ -19,9 +19,9 @@ rule calibrate_batch:
     output:
         receipt=RUN.batch("{level}", "{batch}"),
     log:
-        f"{SESSION.logs}/calibrate_batch/{{level}}-{{batch}}/job.log",
+        str(JOB_LOGS / JOB_LOG),
     benchmark:
-        f"{SESSION.logs}/calibrate_batch/{{level}}-{{batch}}/benchmark.tsv"
+        str(JOB_LOGS / "benchmark.tsv")
     conda:
         "../envs/jwmirror.yaml"
     threads: 8

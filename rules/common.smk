@@ -25,6 +25,7 @@ from jwmirror.services.run.session import (
     level_in_words,
     planned_levels,
 )
+from jwmirror.store.runs import JOB_LOG, job_logs
 
 
 def profiles():
@@ -65,6 +66,7 @@ SESSION = RunSession(
     group=CONFIG.group,
 )
 RUN = SESSION.files
+JOB_LOGS = job_logs(SESSION.logs, "{level}", "{batch}")
 
 
 def executor():

@@ -19,6 +19,7 @@ COMMANDS = {  # command -> its module, in the order of --help
     "doctor": "inspect.doctor",
     "plan": "inspect.status",
     "status": "inspect.status",
+    "failures": "inspect.failures",
     "log": "inspect.log",
     "diff": "inspect.diff",
     "explain": "inspect.explain",

@@ -189,7 +189,7 @@ def _outcome(child: RunningStage) -> StageOutcome:
 def _full_disks(job: StageJob) -> Iterator[str]:
     """Yield a line on each disk that a stage writes to, if it has no room now.
 
-    Of its own folder, the line names the newest file, which was probably being written.
+    For the folder of the stage, the line names the newest file, which was probably being written.
     """
     for folder in (Path(job.folder), Path(job.log).parent, Path(tempfile.gettempdir())):
         if refused := probe_disk(folder):

@@ -36,6 +36,7 @@ from jwmirror.store.provenance import Provenance
 
 T = TypeVar("T")
 UNDECIDED = "receipts/undecided.json"
+JOB_LOG = "job.log"
 HELD_BACK = tuple[JudgedResult, ...]  # type of the record of results that are not published
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,14 @@ class RunFiles:
     def fetched(self, order: str) -> Path:
         """Return the file of an order's receipt; orders of equal content share it across runs."""
         return self.folder.parent.parent / "fetch" / f"{order}.json"
+
+
+def job_logs(logs: Path, level: str, batch: str) -> Path:
+    """Return the folder of the logs of the job that calibrates a batch, in the `logs` of its run.
+
+    It has the job's own messages (JOB_LOG), and those of jwst for each exposure (<product>.log).
+    """
+    return logs / "calibrate_batch" / f"{level}-{batch}"
 
 
 def number_run(folder: Path) -> None:

@@ -1,0 +1,133 @@
+"""What failed in the last run of a mirror: why, where its messages are, how to try it again."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from jwmirror.core.files import open_regular
+from jwmirror.core.model import Failure, Plan, Receipt
+from jwmirror.core.model.plan import LEVELS
+from jwmirror.core.model.run import Run, Stop
+from jwmirror.core.printing import printable
+from jwmirror.report.failures import FailureList, ListedFailure
+from jwmirror.store.lock import RUN_LOCK, lock_note
+from jwmirror.store.runs import JOB_LOG, RunFiles, job_logs, last_run, read_if_written
+
+LINES = 20  # of the end of a log
+TAIL = 65536  # bytes that they are looked for in
+AGAIN = "run `snakemake` again"
+RETRY = {  # by the cause of a failure
+    "failed": f"correct what the message names, then {AGAIN}; only what is missing is computed",
+    "killed": f"let jobs request more memory (calibrate.memory in the config), then {AGAIN}",
+    "late": f"raise calibrate.timeout in the config, then {AGAIN}",
+    "disk": f"make room on the disk that is named, then {AGAIN}",
+}
+REFUSED_DOWNLOAD = (
+    f"{AGAIN}, which requests it again; `archive.accept_refused` in the config takes it as it is"
+)
+REFUSED_PLAN = f"correct the recipe (`jwmirror check`) or its inputs, then {AGAIN}"
+UNFINISHED = "it ended without a receipt: it was killed, or its log says why"
+STORED = f"{AGAIN}; what the job has stored is not computed again"
+STOPPED = "the run was killed, or a job ended without a word"
+
+
+def list_failures(root: Path) -> FailureList:
+    """Return what failed in the last run with a poll, and why later runs ended early."""
+    run = last_run(root)
+    if run is None:
+        return FailureList(mirror=str(root), run=None)
+    owner = lock_note(root, RUN_LOCK)
+    at_work = f"{owner.purpose}, since {owner.since}" if owner else ""
+    failures = FailuresOfRun(root, run, is_at_work=bool(owner) and not run.published)
+    return FailureList(
+        mirror=str(root), run=run.id, at_work=at_work, failures=tuple(failures.all())
+    )
+
+
+@dataclass(frozen=True)
+class FailuresOfRun:
+    """The failures of one run, with what its logs say about them."""
+
+    root: Path
+    run: Run
+    is_at_work: bool
+
+    @property
+    def _files(self) -> RunFiles:
+        return RunFiles(self.root / "receipts" / "runs" / self.run.id)
+
+    @property
+    def _logs(self) -> Path:
+        return self.root / "logs" / self.run.id
+
+    def all(self) -> Iterator[ListedFailure]:
+        """Yield stops of runs, unfinished jobs, then what failed although its job was finished."""
+        unfinished = [] if self.is_at_work else list(self._unfinished_jobs())
+        yield from self._stops(has_reason=bool(unfinished))
+        yield from unfinished
+        listed: list[Failure] = []
+        for level in LEVELS:
+            for path in self._files.batches(level):
+                receipt = read_if_written(path, Receipt) or Receipt()
+                for failure in receipt.failures:
+                    listed.append(failure)
+                    yield self._of_calibration(failure, level, path.stem)
+        yield from map(self._other, (each for each in self.run.failures if each not in listed))
+
+    def _of_calibration(self, failure: Failure, level: str, batch: str) -> ListedFailure:
+        logs = job_logs(self._logs, level, batch)
+        listed = ListedFailure(
+            name=failure.name,
+            why=failure.message,
+            retry=RETRY.get(failure.cause, RETRY["failed"]),
+            cause=failure.cause,
+            job=logs.name,
+        )
+        return _with_log(listed, logs / (failure.log or JOB_LOG))
+
+    def _unfinished_jobs(self) -> Iterator[ListedFailure]:
+        """Yield the jobs that were started and wrote no receipt."""
+        for level in LEVELS:
+            plan = read_if_written(self._files.plan(level), Plan)
+            for batch in plan.batches if plan else ():
+                logs = job_logs(self._logs, level, batch)
+                if logs.is_dir() and not self._files.batch(level, batch).exists():
+                    name = f"job {logs.name}"
+                    listed = ListedFailure(name=name, why=UNFINISHED, retry=STORED, job=logs.name)
+                    yield _with_log(listed, logs / JOB_LOG)
+
+    def _stops(self, has_reason: bool) -> Iterator[ListedFailure]:
+        """Yield why runs ended before they published; not if only jobs failed (`has_reason`)."""
+        for stop in self.run.stops:
+            is_this = stop.run == self.run.id
+            if not stop.rule and is_this and (self.is_at_work or has_reason):
+                continue
+            name = f"{stop.rule} of run {stop.run}" if stop.rule else f"run {stop.run}"
+            listed = ListedFailure(name=name, why=stop.why or STOPPED, retry=AGAIN)
+            yield _with_log(listed, self._log_of_rule(stop))
+
+    def _log_of_rule(self, stop: Stop) -> Path | None:
+        """Return the newest log of the rule that ended a run, if one did."""
+        logs = (self.root / "logs" / stop.run).glob(f"{stop.rule or '-'}*")
+        files = [file for path in logs for file in (path, *path.glob("*.log")) if file.is_file()]
+        return max(files, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+    def _other(self, failure: Failure) -> ListedFailure:
+        """Return a failed download or listing, or a refusal of a plan."""
+        retry = REFUSED_PLAN if failure.recipe else AGAIN
+        retry = REFUSED_DOWNLOAD if failure.refused else retry
+        return ListedFailure(name=failure.name, why=failure.message, retry=retry)
+
+
+def _with_log(listed: ListedFailure, log: Path | None) -> ListedFailure:
+    """Return a failure with the path of a log and its last lines, if it exists."""
+    if log is None or not log.exists():
+        return listed
+    lines: tuple[str, ...] = ()
+    with suppress(OSError), open_regular(log) as file:  # logs are closed to other users
+        file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
+        text = file.read().decode(errors="replace")
+        lines = tuple(printable(line) for line in text.splitlines() if line.strip())[-LINES:]
+    return replace(listed, log=str(log), last_lines=lines)
