@@ -40,11 +40,11 @@ def run_stage(
     """Run a derivation's pipeline in `folder`, which contains its inputs under their names.
 
     Return the files that it made, and what was measured on them. `on_step` is called with the name
-    of each step that begins. The pipeline gets every parameter of the derivation. The references that it used are compared
-    with those in the key. The code of jwst, and the user's hooks (looked for in `base`) and files
-    are compared before and after. With ramps.KEEP the ramp is among the outputs; with ramps.RESUME
-    the ramp is in `folder`, and the run begins with it. Changes the working directory and the
-    module search of this process.
+    of each step that begins. The pipeline gets every parameter of the derivation. The references
+    that it used are compared with those in the key. The code of jwst, and the user's hooks (looked
+    for in `base`) and files are compared before and after. With ramps.KEEP the ramp is among the
+    outputs; with ramps.RESUME the ramp is in `folder`, and the run begins with it. Changes the
+    working directory and the module search of this process.
 
     Raises:
         CalibrationError: a comparison fails. The pipeline may raise any other exception.

@@ -30,8 +30,7 @@ def calibrate_batch(
 ) -> Receipt:
     """Compute what a batch lacks, and store it, with what the system gives to this job.
 
-    It works in a folder below `work`, the work folder of its run; `logs` is the folder of this
-    job's logs only.
+    It works in a folder below `work`, the work folder of its run; `logs` is for this job only.
     MAST's files of the same names are measured here too, because results are compared with them.
 
     Raises:
