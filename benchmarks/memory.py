@@ -19,7 +19,7 @@ from benchmarks import poll as program
 from benchmarks.queries import MOST_MB, PRODUCTS, in_new_process, mast
 from jwmirror.core.mirror import mark_mirror
 from jwmirror.core.model import Poll, References, SettleResult, read, write
-from jwmirror.core.model.plan import Published
+from jwmirror.core.model.plan import JobLimits, Published
 from jwmirror.services.run.conclude import conclude_run
 from jwmirror.services.run.plan import plan_recalibration
 from jwmirror.services.run.publish import publish_generation
@@ -96,7 +96,7 @@ def plan(mirror: Path, url: str) -> None:
         mirror=mirror,
         cache=mirror / "cache",
         recipes=(),
-        batch_size=16,
+        limits=JobLimits(),
         poll=read(files.poll, Poll),
         settling=read(files.settling, SettleResult),
         references=read(files.references, References),

@@ -2,11 +2,12 @@
 
 In: a plan, the inputs in the store, the read-only reference cache. Out: results in the store by
 key, and a receipt of what was computed and what failed. These jobs need no network: on a cluster
-they run on the nodes. A job requests the memory that is estimated from the headers. An exposure
-that is killed for lack of memory is tried again alone. If it is killed again, the job ends, and
-Snakemake restarts it with a larger request, as often as `restart-times` in the profile says. A job
-that is killed as a whole is restarted, too, with more only of what it was short of. Results that
-exist are not computed again. Other failures are in the receipt, and are not repeated.
+they run on the nodes. A job requests the threads, memory, time and disk that are estimated from the
+headers, and from the times of earlier stages in the mirror. An exposure that is killed for lack of
+memory is tried again alone. If it is killed again, the job ends, and Snakemake restarts it with a
+larger request, as often as `restart-times` in the profile says. A job that is killed as a whole is
+restarted, too, with more only of what it was short of. Results that exist are not computed again.
+Other failures are in the receipt, and are not repeated.
 """
 
 
@@ -24,15 +25,22 @@ rule calibrate_batch:
         str(JOB_LOGS / "benchmark.tsv")
     conda:
         "../envs/jwmirror.yaml"
-    threads: 8
+    threads: lambda wildcards, input: requested(wildcards, input).threads
     resources:
         attempt=lambda wildcards, attempt: attempt,
         mem_mb=lambda wildcards, input, threads, attempt: round(
             needed_memory(
-                estimated_memory(input.plan, wildcards.batch, threads, CONFIG.memory),
+                requested(wildcards, input, threads).memory,
                 attempts_before(wildcards, attempt),
             )
             / 1e6
+        ),
+        runtime=lambda wildcards, input, threads, attempt: needed_minutes(
+            requested(wildcards, input, threads).minutes,
+            attempts_before(wildcards, attempt),
+        ),
+        disk_mb=lambda wildcards, input, threads: (
+            round(requested(wildcards, input, threads).disk / 1e6)
         ),
     params:
         mirror=mirror,

@@ -13,15 +13,15 @@ from pathlib import Path
 from snakemake.cli import parse_args
 
 from jwmirror.core.model import Orders, canonical, read
-from jwmirror.core.model.plan import LEVELS
+from jwmirror.core.model.plan import LEVELS, UNLIMITED
 from jwmirror.core.model.run import Executor
-from jwmirror.services.run.jobs.attempts import earlier_attempts, needed_memory
+from jwmirror.services.run.jobs.attempts import earlier_attempts, needed_memory, needed_minutes
 from jwmirror.services.run.session import (
     RunSession,
     batches_of,
     check_environments,
     config_or_exit,
-    estimated_memory,
+    job_request,
     level_in_words,
     planned_levels,
 )
@@ -147,6 +147,11 @@ def receipts_below(wildcards):
             checkpoints.plan_recalibration.get(level=level).output.plan
         )
     ]
+
+
+def requested(wildcards, input, threads=UNLIMITED):
+    """Return what the job of a batch needs, with at most so many threads."""
+    return job_request(input.plan, wildcards.batch, CONFIG.jobs, threads)
 
 
 def attempts_before(wildcards, attempt):

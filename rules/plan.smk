@@ -36,7 +36,7 @@ checkpoint plan_recalibration:
         cache=str(CONFIG.cache),
         recipes=canonical(CONFIG.recipes),
         selections=canonical(CONFIG.criteria),
-        batch=CONFIG.batch,
+        limits=canonical(CONFIG.jobs),
         content=lambda wildcards: level_in_words(wildcards.level),
     message:
         "Planning the recalibration of {params.content}"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jwmirror.core.model as records
 from jwmirror.core.log import log_to
-from jwmirror.core.model.plan import PlansAhead
+from jwmirror.core.model.plan import JobLimits, PlansAhead
 from jwmirror.services.run.plan import plan_recalibration
 from jwmirror.services.run.session import failures_are_recorded
 
@@ -15,7 +15,7 @@ with failures_are_recorded(Path(snakemake.params.run), "plan_recalibration"):
         mirror=Path(snakemake.params.mirror),
         cache=Path(snakemake.params.cache),
         recipes=records.parse(snakemake.params.recipes, tuple[records.Recipe, ...]),
-        batch_size=snakemake.params.batch,
+        limits=records.parse(snakemake.params.limits, JobLimits),
         poll=records.read(snakemake.input.poll, records.Poll),
         settling=records.read(snakemake.input.settling, records.SettleResult),
         references=records.read(snakemake.input.references, records.References),
@@ -25,6 +25,6 @@ with failures_are_recorded(Path(snakemake.params.run), "plan_recalibration"):
         max_results=snakemake.params.max_results,
         selections=records.parse(snakemake.params.selections, tuple[records.Selection, ...]),
     )
-sys.stderr.writelines(f"{w.recipe}/{w.product} will fail: {w.why}\n" for w in planned.refused_later)
+sys.stderr.writelines(f"{warning}\n" for warning in planned.warnings)
 records.write(snakemake.output.plan, planned.plan)
 records.write(snakemake.output.ahead, PlansAhead(plans=planned.ahead))

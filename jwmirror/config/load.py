@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from jwmirror.config.job_limits import job_limits
 from jwmirror.config.recipes.own_files import own_file_mistakes
 from jwmirror.config.recipes.parameter_files import ParameterPart
 from jwmirror.config.recipes.recipes import CheckerOf, Recipes
@@ -16,11 +17,12 @@ from jwmirror.config.schema_errors import StrictValidator, describe_error
 from jwmirror.config.schema_form import in_schema_form
 from jwmirror.config.searches import KEYS_OF_SEARCH, is_search, search_mistakes, search_of
 from jwmirror.config.selections import empty_ranges, expand_numbers, value_mistakes
-from jwmirror.config.sources import read_sources
+from jwmirror.config.sources import read_sources, with_site
 from jwmirror.config.thresholds import threshold_mistakes
 from jwmirror.config.yaml_files import YamlText, describe_path
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, Selection
+from jwmirror.core.model.plan import JobLimits
 from jwmirror.core.model.search import ANY_PROGRAM, Search
 
 SECTIONS = ("archive", "references", "calibrate", "settle", "limits")
@@ -44,8 +46,7 @@ class Config:
     context: str
     on_new_context: str  # follow or hold
     cache: Path
-    batch: int  # exposures per job
-    memory: float  # maximum bytes that a job requests
+    jobs: JobLimits
     timeout_s: int
     vanish_limit: float  # fraction of a program's mirrored products
     accept_vanished: tuple[int, ...]  # programs
@@ -87,7 +88,7 @@ def read_content(path: Path, settings: Sequence[str] = ()) -> YamlText:
 
 
 def build_config(content: YamlText, checker_of: CheckerOf | None = None) -> Config:
-    """Return the config that the content of files describes.
+    """Return the config that the content of files describes, and the site file that it names.
 
     `checker_of` returns the check of recipes' parameters, which imports jwst and takes seconds;
     without it, parameters are not checked.
@@ -95,6 +96,7 @@ def build_config(content: YamlText, checker_of: CheckerOf | None = None) -> Conf
     Raises:
         ConfigError: lists the ambiguous values and repeated keys; without any, all other mistakes.
     """
+    content = with_site(content)
     if content.mistakes:
         raise ConfigError([mistake.message for mistake in content.mistakes])
     raw = in_schema_form(content.value, schema())
@@ -162,8 +164,7 @@ def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
         context=references["context"],
         on_new_context=references["on_new_context"],
         cache=Path(references["cache"]),
-        batch=calibrate["batch"],
-        memory=calibrate["memory"] * 1e9,
+        jobs=job_limits(calibrate, raw.get("partitions") or {}),
         timeout_s=calibrate["timeout"],
         vanish_limit=archive["vanish_limit"],
         accept_vanished=_listed(raw.get("accept_vanished", ())),

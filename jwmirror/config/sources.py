@@ -1,6 +1,7 @@
-"""The sources of a config: files, each laid over the ones before, and settings of one run."""
+"""The sources of a config: files, each laid over the ones before, settings of one run, the site."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,12 @@ from jwmirror.config.yaml_files import (
 )
 from jwmirror.core.errors import ConfigError
 
+SITE_KEYS: Mapping[str, tuple[str, ...]] = {  # of a site file; (): with all keys below
+    "partitions": (),
+    "calibrate": (),
+    "references": ("cache",),
+    "archive": ("downloads", "keep_free_gb", "group"),
+}
 OPTION = "--config"  # of snakemake: KEY=VALUE, which replaces what the files say
 
 
@@ -38,6 +45,30 @@ def read_sources(
     ]
     merged = reduce(_laid_over, [*sources, *map(_parsed, options)], YamlText(None))
     return YamlText(merged.value, merged.written, (*merged.mistakes, *twice))
+
+
+def with_site(content: YamlText) -> YamlText:
+    """Return a config laid over the site file that it names; the config, if it names none.
+
+    Raises:
+        ConfigError: the site file cannot be read.
+    """
+    file = content.value.get("site") if isinstance(content.value, Mapping) else None
+    if not file or not isinstance(file, str):
+        return content  # the schema reports what is no text
+    site = read_yaml(Path(file), "correct `site` in the config")
+    others = [path for path in site.written if _is_other(path)]
+    why = f"is no setting of a site ({', '.join(SITE_KEYS)}); move it to the config"
+    mistakes = [YamlMistake(path, site.locate(path, why)) for path in others]
+    return _laid_over(replace(site, mistakes=(*site.mistakes, *mistakes)), content)
+
+
+def _is_other(path: YamlPath) -> bool:
+    """Return whether a site file must not have a key of the first or second level."""
+    if len(path) == 1:
+        return path[0] not in SITE_KEYS
+    allowed = SITE_KEYS.get(str(path[0]), ()) if len(path) == 2 else ()
+    return bool(allowed) and path[1] not in allowed
 
 
 def _parsed(option: str) -> YamlText:

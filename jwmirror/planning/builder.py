@@ -15,6 +15,7 @@ from jwmirror.core.model.plan import (
     NEVER_CALIBRATED,
     ExcludedFiles,
     Invalidation,
+    JobLimits,
     PartialMatch,
     Wait,
     WaitCause,
@@ -29,8 +30,10 @@ from jwmirror.pipeline.derivation import (
     key_of,
     result_of,
 )
-from jwmirror.planning.estimates.batches import make_batches
+from jwmirror.planning.estimates.jobs import make_batches
 from jwmirror.planning.estimates.memory import stage_bytes
+from jwmirror.planning.estimates.results import written_bytes
+from jwmirror.planning.estimates.runtime import Times, stage_seconds
 from jwmirror.planning.inputs import AvailableFiles
 from jwmirror.planning.resolvers.by_environment import Resolvers, resolve_stage
 
@@ -56,6 +59,8 @@ class PlannedStage:
 
     derivation: Derivation
     memory: int  # bytes
+    seconds: float
+    written: int  # bytes
     former: PlainValues | None  # as in ResolvedStage
     excluded: dict[str, str] = field(default_factory=dict)  # as in Association
 
@@ -72,6 +77,7 @@ class PlanBuilder:
     recall: Recall
     published_derivation: PublishedAs
     invalidation: InvalidationOf = lambda key: None
+    times: Times = field(default_factory=dict)  # of the mirror's stages
     chains: list[Chain] = field(default_factory=list)
     done: list[Result] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
@@ -81,12 +87,12 @@ class PlanBuilder:
     notes: list[str] = field(default_factory=list)
     engines: dict[str, dict[str, str]] = field(default_factory=dict)  # by recipe
 
-    def build(self, batch_size: int) -> Plan:
+    def build(self, limits: JobLimits) -> Plan:
         """Return the plan, its chains cut into batches."""
         return Plan(
             context=self.resolvers.context,
             engines=dict(self.engines),
-            batches=make_batches(self.chains, batch_size),
+            batches=make_batches(self.chains, limits),
             done=tuple(self.done),
             waits=tuple(self.waits),
             failures=tuple(self.failures),
@@ -141,8 +147,15 @@ class PlanBuilder:
             references=stage.references | slices,
             hooks=stage.hooks,
         )
-        memory = stage_bytes(derivation, members[0], stage.largest)
-        return PlannedStage(derivation, memory, stage.former)
+        return PlannedStage(
+            derivation,
+            memory=stage_bytes(derivation, members[0], stage.largest),
+            seconds=stage_seconds(derivation, members[0], self.times),
+            written=written_bytes(
+                derivation, members[0], ramps.keeps_ramp(derivation, recipe.keep)
+            ),
+            former=stage.former,
+        )
 
     def add_stages(self, destination: Destination, stages: Sequence[PlannedStage]) -> None:
         """Add the stages of one exposure or association: as done, or as a chain with reasons."""
@@ -187,6 +200,8 @@ class PlanBuilder:
             python=recipe.python,
             context=recipe.context,
             memory=max(stage.memory for stage in pending),
+            seconds=round(sum(stage.seconds for stage in pending), 1),
+            written=sum(stage.written for stage in pending),
             former={p: stage.former for p, stage in stages.items() if stage.former is not None},
             excluded={p: stage.excluded for p, stage in stages.items() if stage.excluded},
         )

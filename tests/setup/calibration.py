@@ -13,7 +13,7 @@ import pytest
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Chain, Derivation, Entry, Receipt, Recipe, ResultFile
 from jwmirror.core.model.association import Associations
-from jwmirror.core.model.plan import Cost, Output
+from jwmirror.core.model.plan import Cost, JobLimits, Output
 from jwmirror.core.model.quality import Measurements
 from jwmirror.engine.batch import calibrate
 from jwmirror.pipeline.crds_rules import crds_environment
@@ -187,7 +187,7 @@ class CalibrationFolder:
         """The chains of the first exposures."""
         builder = self.builder(available_files(self.entries[:count]))
         plan_exposures(builder, self.associations, [recipe])
-        plan = builder.build(16)
+        plan = builder.build(JobLimits(exposures=16))
         assert not plan.failures
         return chains(plan)
 

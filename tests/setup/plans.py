@@ -8,7 +8,7 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe, ResultFile, canonical
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.parameters import PlainValues
-from jwmirror.core.model.plan import Invalidation, ReferenceFinding
+from jwmirror.core.model.plan import Invalidation, JobLimits, ReferenceFinding
 from jwmirror.core.model.sky.slices import GaiaSlices
 from jwmirror.pipeline.derivation import engine_versions, key_of, software_versions
 from jwmirror.planning.builder import PlanBuilder
@@ -112,7 +112,7 @@ class PlanSources:
         """The plan of exposures."""
         builder = self.builder(available_files(entries))
         plan_exposures(builder, associations, recipes or (DEEP,))
-        return builder.build(16)
+        return builder.build(JobLimits(exposures=16))
 
     def plan_stage(
         self,
@@ -124,7 +124,7 @@ class PlanSources:
         """The plan of a stage's associations."""
         builder = self.builder(available)
         plan_associations(builder, associations, [recipe], AssociationLevel(stage))
-        return builder.build(16)
+        return builder.build(JobLimits(exposures=16))
 
     def builder(self, available: AvailableFiles) -> PlanBuilder:
         """A builder of a plan that looks things up here."""

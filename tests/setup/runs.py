@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from jwmirror.core.model import Orders, Poll, Receipt, Search, Selection, read, write
-from jwmirror.core.model.plan import Published
+from jwmirror.core.model.plan import JobLimits, Published
 from jwmirror.services.run.conclude import Conclusion, conclude_run
 from jwmirror.services.run.fetch import fetch_products
 from jwmirror.services.run.plan import plan_recalibration
@@ -107,7 +107,7 @@ class Runs:
             **state,
             cache=self.mirror / "cache",
             recipes=(),
-            batch_size=16,
+            limits=JobLimits(),
             below=(),
             ahead=(),
             receipts=(),

@@ -49,7 +49,7 @@ def test_what_is_left_out_has_the_schema_s_default():
     """A config of one line mirrors with the defaults that the docs state."""
     config = parse({"programs": [{"program": 1345}]})
 
-    assert (config.downloads, config.batch, config.context) == (8, 16, "build")
+    assert (config.downloads, config.jobs.exposures, config.context) == (8, 1000, "build")
     assert config.recipes == ()
 
 

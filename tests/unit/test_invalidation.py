@@ -17,6 +17,7 @@ from astropy.io import fits
 
 from jwmirror.core.model import Derivation, Entry, Recipe, Result, ResultFile, Where, digest
 from jwmirror.core.model.association import Associations
+from jwmirror.core.model.plan import JobLimits
 from jwmirror.pipeline import derivation as derivations
 from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.pipeline.derivation import bind, key_of
@@ -77,12 +78,12 @@ class Lab:
         made: Counter[str] = Counter()
         builder = PlanBuilder(available_files(self.entries), *lookups)
         plan_exposures(builder, self.associations(), [self.recipe])
-        first = builder.build(16)
+        first = builder.build(JobLimits(exposures=16))
         assert not first.failures, first.failures
         results = [*first.done, *self._made(first, made)]
         builder = PlanBuilder(available_files(self.entries, results), *lookups)
         plan_associations(builder, self.associations(), [self.recipe], AssociationLevel(3))
-        third = builder.build(16)
+        third = builder.build(JobLimits(exposures=16))
         assert not (third.failures or third.waits), (third.failures, third.waits)
         list(self._made(third, made))
         return dict(made)

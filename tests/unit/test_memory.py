@@ -8,7 +8,6 @@ import pytest
 from jwmirror.core.model import Chain, Derivation, Input, canonical
 from jwmirror.engine.memory_pool import MemoryPool
 from jwmirror.planning.estimates import memory
-from jwmirror.planning.estimates.batches import make_batches
 from tests.setup import records
 
 GB = 10**9
@@ -130,37 +129,6 @@ def test_stages_use_what_a_job_has_beside_its_script():
     assert memory.job_bytes([chain_of_size("a", 7), chain_of_size("b", 5)], 0) == memory.JOB + 7
 
 
-@pytest.mark.parametrize(
-    ("sizes", "batch_size", "expected"),
-    [
-        ([0] * 5, 2, [1, 2, 2]),
-        ([4, 4, 4, 4], 4, [4]),
-        ([8, 4, 4], 2, [2, 1]),
-        ([4, 4, 40], 8, [2, 1]),
-        ([0, 0], 1, [1, 1]),
-        ([8, 4], 1, [1, 1]),
-        ([], 3, []),
-    ],
-)
-def test_batches_are_cut_by_weight_and_by_number(sizes, batch_size, expected):
-    """An exposure weighs 4 GB at least; never more than `batch_size` are together."""
-    chains = [chain_of_size(f"x{n}", size * GB) for n, size in enumerate(sizes)]
-
-    batches = make_batches(chains, batch_size)
-
-    assert [len(batch) for batch in batches.values()] == expected
-    assert all(len(name) == 12 for name in batches)
-
-
-def test_the_chains_of_one_exposure_are_in_one_batch_and_weigh_once():
-    """In their order."""
-    chains = [chain_of_size(name, 0) for name in ("a", "b", "a", "c")]
-
-    (batch,) = make_batches(chains, 3).values()
-
-    assert [chain.product for chain in batch] == ["a", "a", "b", "c"]
-
-
 def test_a_segment_counts_its_own_integrations():
     """Long series are cut into files: each holds a part."""
     whole = header(integrations=8)
@@ -200,19 +168,6 @@ def test_a_job_asks_for_as_many_exposures_as_run_side_by_side():
     assert memory.job_bytes(chains, 2) == memory.JOB + 5 * GB
     assert memory.job_bytes(chains, 2, most=4 * GB) == 4 * GB
     assert memory.job_bytes(chains, 8, most=GB) == memory.JOB + 3 * GB
-
-
-def test_batches_hold_fewer_of_what_is_large():
-    """Even in weight; order stays."""
-    small = [chain_of_size(f"s{n}", 0) for n in range(4)]
-    large = [chain_of_size(f"l{n}", 9 * GB) for n in range(4)]
-
-    found = [
-        [each.product for each in batch] for batch in make_batches([*small, *large], 4).values()
-    ]
-
-    assert [name for batch in found for name in batch] == [each.product for each in small + large]
-    assert list(map(len, found)) == [3, 2, 1, 2]
 
 
 def test_who_finds_no_room_waits():

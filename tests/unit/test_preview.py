@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from jwmirror.cli import app
 from jwmirror.core.model import Chain, Input, Plan, Poll, Reason, Recipe, Scope, Where, canonical
 from jwmirror.core.model.association import Associations
-from jwmirror.core.model.plan import INPUTS_RECOMPUTED, Published
+from jwmirror.core.model.plan import INPUTS_RECOMPUTED, JobLimits, Published
 from jwmirror.core.model.quality import CAVEAT, Acceptance, Caveat, JudgedResult, Quality
 from jwmirror.core.model.run import Run
 from jwmirror.pipeline.derivation import engine_versions, software_versions
@@ -366,7 +366,7 @@ def test_an_association_of_members_to_come_is_out_of_date():
     for each in (without, builder):
         recipe = Recipe(name="deep", programs=(1345,))
         plan_associations(each, Associations(found=(mosaic,)), [recipe], AssociationLevel(3))
-    ahead = builder.build(16)
+    ahead = builder.build(JobLimits(exposures=16))
 
     assert [wait.product for wait in without.waits] == [MOSAIC] and not without.chains
     ((planned,),) = ahead.batches.values()

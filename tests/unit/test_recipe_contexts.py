@@ -6,6 +6,7 @@ import pytest
 
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Plan
+from jwmirror.core.model.plan import JobLimits
 from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import plan_exposures
 from jwmirror.planning.resolvers.by_environment import Resolvers, resolvers_of
@@ -51,7 +52,7 @@ def test_each_recipe_is_planned_with_its_context():
 
     plan_exposures(builder, image2(1), RECIPES)
 
-    plan = builder.build(16)
+    plan = builder.build(JobLimits(exposures=16))
     found = {chain.recipe: chain for chain in chains(plan)}
     assert {name: chain.context for name, chain in found.items()} == {"deep": "", "former": FORMER}
     flats = [chain.derivations[0].references["flat"][0] for chain in found.values()]
@@ -81,7 +82,7 @@ def test_a_recipe_whose_context_is_missing_fails_alone(tmp_path):
 
     plan_exposures(builder, image2(1), RECIPES)
 
-    plan = builder.build(16)
+    plan = builder.build(JobLimits(exposures=16))
     assert [chain.recipe for chain in chains(plan)] == ["deep"]
     (failure,) = plan.failures
     assert (failure.recipe, failure.why) == ("former", "CRDS has no such one")

@@ -7,6 +7,7 @@ import pytest
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Plan, Poll, References, SettleResult
 from jwmirror.core.model.association import Associations
+from jwmirror.core.model.plan import JobLimits
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.services.run.holdings import Holdings
 from jwmirror.services.run.plan import LevelPlanner, plan_recalibration
@@ -69,7 +70,7 @@ def test_plans_made_in_advance_are_taken_one_by_one(empty_mirror):
         mirror=empty_mirror.root,
         cache=empty_mirror.root / "no cache",
         recipes=[DEEP],
-        batch_size=16,
+        limits=JobLimits(),
         poll=Poll(listings=(), changes=()),
         settling=SettleResult(),
         references=References(context="", server="", files={}),
@@ -78,4 +79,4 @@ def test_plans_made_in_advance_are_taken_one_by_one(empty_mirror):
         receipts=[],
     )
 
-    assert (planned.plan, planned.ahead, planned.refused_later) == (BELOW, (third,), ())
+    assert (planned.plan, planned.ahead, planned.warnings) == (BELOW, (third,), ())

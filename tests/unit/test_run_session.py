@@ -10,8 +10,8 @@ import crds.core.config
 import pytest
 
 from jwmirror.core.mirror import mark_mirror
-from jwmirror.core.model import read
-from jwmirror.core.model.plan import LEVELS
+from jwmirror.core.model import Plan, read, write
+from jwmirror.core.model.plan import LEVELS, JobLimits
 from jwmirror.pipeline import child_environment
 from jwmirror.services.configure import checked_config
 from jwmirror.services.run import session
@@ -19,10 +19,12 @@ from jwmirror.services.run.session import (
     RUN_ID,
     RunSession,
     config_or_exit,
+    job_request,
     level_in_words,
 )
 from jwmirror.store.lock import RUN_LOCK, lock_note
 from jwmirror.store.runs import RunFiles, newest_first
+from tests.setup import records
 
 LATE_ID, *EARLY_IDS = (f"{year}0301T120000.000000Z-1" for year in (2025, 2099, 2026))
 
@@ -190,6 +192,19 @@ def test_mistakes_in_the_config_end_the_call_with_code_2(tmp_path, capsys):
 
     assert ended.value.code == 2
     assert "Mistakes in the config:\n" in capsys.readouterr().err
+
+
+def test_a_batch_of_a_plan_file_is_estimated(tmp_path):
+    """By its chains; with fewer threads, it needs less memory."""
+    chains = [records.chain(records.derivation(product=n), memory=2 * 10**9) for n in ("a", "b")]
+    write(tmp_path / "plan.json", Plan(context="c", batches={"b1": tuple(chains)}))
+
+    wide, narrow = (
+        job_request(tmp_path / "plan.json", "b1", JobLimits(), threads) for threads in (8, 1)
+    )
+
+    assert (wide.threads, narrow.threads) == (2, 1)
+    assert wide.memory == narrow.memory + 2 * 10**9
 
 
 def test_job_lines_say_in_words_what_a_level_has():

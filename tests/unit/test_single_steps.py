@@ -9,7 +9,7 @@ from jwmirror.core.errors import ConfigError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Exclusion, Failure, Receipt, Recipe, Where, canonical
 from jwmirror.core.model.association import Associations
-from jwmirror.core.model.plan import LEVELS_WITHOUT_GRISMS, STEPS
+from jwmirror.core.model.plan import LEVELS_WITHOUT_GRISMS, STEPS, JobLimits
 from jwmirror.engine.batch import calibrate
 from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.pipeline.derivation import differences
@@ -187,7 +187,7 @@ def test_a_where_block_that_meets_a_part_of_the_exposures_is_noted(tmp_path):
 
     plan_steps(builder, image3(1, 2), [recipe], made_by_deep().results)
 
-    plan = builder.build(16)
+    plan = builder.build(JobLimits())
     assert [(each.product, each.members) for each in plan.partial_matches] == [
         (MOSAIC, (f"{root(1)}_cal.fits",))
     ]
@@ -217,7 +217,7 @@ def test_exposures_are_combined_in_the_order_of_the_association(tmp_path):
         builder, Associations(found=(association("spec3", product, *members),)), [cubes], [made]
     )
 
-    (made,) = chains(builder.build(16))[0].derivations
+    (made,) = chains(builder.build(JobLimits()))[0].derivations
     assert [item.name for item in made.inputs] == names[::-1]
 
 
@@ -419,7 +419,7 @@ def test_an_extraction_equals_that_of_its_pipeline(built_modes, tmp_path, monkey
     builder = PlanBuilder(available_files([row]), resolvers, store.recall, lambda *_: None)
     plan_steps(builder, Associations(), [same, replace(same, name="here", parameters=here)], [])
 
-    planned = chains(builder.build(16))
+    planned = chains(builder.build(JobLimits()))
     receipt = calibrate(planned, store, 1, tmp_path / "work", tmp_path / "logs", 100.0)
 
     assert receipt.failures == ()

@@ -12,6 +12,7 @@ from astropy.table import Table
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import canonical
+from jwmirror.core.model.plan import JobLimits
 from jwmirror.crds.cache import CacheHashes
 from jwmirror.engine import stage
 from jwmirror.engine.batch import ChainRunner, calibrate
@@ -52,7 +53,7 @@ def test_two_exposures_become_a_mosaic_that_is_remembered(folder):
     first = folder.calibrate(exposures)
     builder = folder.builder(available_files(folder.entries, first.results))
     plan_associations(builder, folder.associations, [recipe], AssociationLevel(3))
-    mosaic = chains(builder.build(16))
+    mosaic = chains(builder.build(JobLimits()))
 
     second = folder.calibrate(mosaic)
     again = folder.calibrate([*exposures, *mosaic])
@@ -88,7 +89,7 @@ def _check_the_catalogue_made_again(folder, recipe, mosaic):
     recipes = [same, replace(same, name="bright", parameters=bright)]
     plan_steps(builder, folder.associations, recipes, mosaic.results)
 
-    receipts = [folder.calibrate([chain]) for chain in chains(builder.build(16))]
+    receipts = [folder.calibrate([chain]) for chain in chains(builder.build(JobLimits()))]
 
     assert [each.failures for each in receipts] == [(), ()]
     catalogues = [files_of(folder, each) for each in (mosaic, *receipts)]

@@ -22,6 +22,7 @@ LEVELS_WITHOUT_GRISMS = ("exposures", "associations-2", "associations-3")
 STEPS = "steps"  # the level of steps that are run alone
 # each planned after the one before
 LEVELS = (*LEVELS_WITHOUT_GRISMS, f"{GRISM}-2", f"{GRISM}-3", STEPS)
+UNLIMITED = 10**18  # threads, bytes or seconds of a partition that states no limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,10 @@ class Chain:
     keep: tuple[str, ...] = ()  # as in Recipe
     python: str = ""  # as in Recipe
     context: str = ""  # as in Recipe
-    memory: int = 0  # bytes that its stages need, one after the other; an estimate
+    # estimates, of its stages one after the other
+    memory: int = 0  # bytes
+    seconds: float = 0.0
+    written: int = 0  # bytes of its results
     # by pipeline: parameters in their form in earlier keys, where it differs
     former: dict[str, PlainValues] = field(default_factory=dict)
     # by pipeline: file names of members that the recipe excludes -> the reason
@@ -69,6 +73,46 @@ class Spent:
     product: str
     seconds: float
     peak_memory: int  # bytes
+
+
+class StageTimes(msgspec.Struct, frozen=True):
+    """How long the stages of one kind took in a mirror, and how long they were assumed to take."""
+
+    stages: float  # number; many earlier ones count as fewer
+    seconds: float
+    assumed: float  # seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partition:
+    """The largest job that a partition of a cluster takes."""
+
+    name: str
+    threads: int = UNLIMITED
+    memory: int = UNLIMITED  # bytes
+    seconds: int = UNLIMITED
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobLimits:
+    """How calibration is cut into jobs, and the most that one of them requests."""
+
+    exposures: int = 1000  # exposures or associations in a job
+    seconds: float = 1200.0  # that a job of several exposures should take
+    threads: int = 8
+    memory: float = 32e9  # bytes; a single exposure may need more
+    partitions: tuple[Partition, ...] = ()  # of the site; empty: unknown
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRequest:
+    """What one job is expected to need."""
+
+    threads: int  # exposures that run side by side
+    memory: float  # bytes
+    seconds: float
+    minutes: int  # to request
+    disk: int  # bytes of the work folder
 
 
 WaitCause = Literal[

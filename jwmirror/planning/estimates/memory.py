@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from math import inf
 
 from jwmirror.core.model import Chain, Derivation
-from jwmirror.core.model.parameters import PlainMapping
-from jwmirror.pipeline import headers
+from jwmirror.planning.estimates.shape import images_read, shape_of
 
 STAGE = 300e6  # bytes of any stage: jwst, and the pages shared with the fork server
 JOB = 700e6  # bytes of a job in addition: the workflow's script and the fork server
@@ -20,10 +19,8 @@ GROUP = 54  # bytes per pixel, group and integration, for at most MANY_GROUPS gr
 MANY_GROUPS, GROUP_OF_MANY = 11, 22  # jump needs less per group if there are many
 STAGE_2 = 210  # bytes per pixel, and per integration if the inputs have integrations
 STAGE_3 = (210, 50)  # bytes per pixel of the product, and of each member
-FULL = 2048  # pixels on a side, if the header does not say
 STAGE_1_BESIDE_REFERENCE = (8, 5)  # bytes per pixel; per pixel, group and integration
 OF_REFERENCE = 1.25  # bytes per byte of the reference file
-WITH_INTEGRATIONS = ("rateints.fits", "calints.fits", "crfints.fits")
 
 
 def stage_bytes(derivation: Derivation, header: str, largest: int = 0) -> int:
@@ -32,23 +29,18 @@ def stage_bytes(derivation: Derivation, header: str, largest: int = 0) -> int:
     `header` is that of the exposure, or of the first science member of an association; `largest`
     is the size of the largest reference file.
     """
-    values = headers.parse_header(header) if header else {}
-    pixels = _size(values, "subarray.xsize", FULL) * _size(values, "subarray.ysize", FULL)
-    if headers.IRS2 in str(values.get("meta.exposure.readpatt", "")).upper():
-        pixels = round(pixels * headers.IRS2_ROWS / FULL)
-    integrations = _integrations(values)
+    shape = shape_of(header)
     stage, beside = derivation.stage, 0
     if stage == 1:
-        groups = _size(values, "exposure.ngroups", 1)
         per_pixel, per_group = STAGE_1_BESIDE_REFERENCE
-        beside = per_pixel + per_group * groups * integrations
-        of_group = max(GROUP * min(groups, MANY_GROUPS), GROUP_OF_MANY * groups)
-        of_pixel = STAGE_1 + integrations * of_group
+        beside = per_pixel + per_group * shape.groups * shape.integrations
+        of_group = max(GROUP * min(shape.groups, MANY_GROUPS), GROUP_OF_MANY * shape.groups)
+        of_pixel = STAGE_1 + shape.integrations * of_group
     else:
-        keeps = any(item.name.endswith(WITH_INTEGRATIONS) for item in derivation.inputs)
-        count = len(derivation.inputs) * (integrations if keeps else 1)
+        count = images_read(derivation, shape)
         of_pixel = STAGE_3[0] + STAGE_3[1] * count if stage == 3 else STAGE_2 * count
-    return round(STAGE + max(pixels * of_pixel, pixels * beside + OF_REFERENCE * largest))
+    beside_reference = shape.pixels * beside + OF_REFERENCE * largest
+    return round(STAGE + max(shape.pixels * of_pixel, beside_reference))
 
 
 def job_bytes(chains: Sequence[Chain], workers: int, most: float = inf) -> float:
@@ -66,13 +58,3 @@ def job_bytes(chains: Sequence[Chain], workers: int, most: float = inf) -> float
 def stage_budget(job: float) -> float:
     """Return the bytes that the stages of a job of `job` bytes may use together."""
     return max(0.0, job - JOB)
-
-
-def _integrations(values: PlainMapping) -> int:
-    """Return the integrations in a file; a segment has only some of the exposure's."""
-    first, last = (values.get(f"meta.exposure.integration_{end}") for end in ("start", "end"))
-    return last - first + 1 if first and last else _size(values, "exposure.nints", 1)
-
-
-def _size(values: PlainMapping, name: str, otherwise: int) -> int:
-    return values.get(f"meta.{name}") or otherwise

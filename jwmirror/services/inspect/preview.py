@@ -44,7 +44,7 @@ from jwmirror.services.inspect import software
 from jwmirror.services.run.holdings import Holdings, load_holdings, with_left_out
 from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.references import offline_resolvers, preview_references
-from jwmirror.services.run.results import ResultStore
+from jwmirror.services.run.results import ResultStore, stage_times
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import read_acceptances
 from jwmirror.store.runs import last_references
@@ -74,7 +74,9 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
         resolvers = offline_resolvers(config.cache, references)
         resolver_notes = (f"By context {references.context}.",)
     results = ResultStore(mirror)
-    planner = LevelPlanner(holdings, config.recipes, resolvers, results)
+    planner = LevelPlanner(
+        holdings, config.recipes, resolvers, results, config.jobs, stage_times(mirror)
+    )
     plans = planner.plan_levels(is_preview=True)
     installed = software.installed_software(config.recipes, resolvers)
     return Preview(

@@ -1,6 +1,7 @@
 """Conclude a run: sum up what was published, what to look at, and what failed."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from jwmirror.core.printing import printable
 from jwmirror.crds.affected import reference_notices
 from jwmirror.net.resume_record import kind_of_etag
 from jwmirror.report.quality import NEXT_STEP, doubt_line, doubtful_results, is_accepted
+from jwmirror.services.run.results import record_stage_times
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import read_run
 
@@ -55,9 +57,12 @@ def conclude_run(
 ) -> Conclusion:
     """Sum up a run by the records in its folder; `page` is its report, relative to the mirror.
 
-    With `strict`, caveats that are not accepted are an error.
+    With `strict`, caveats that are not accepted are an error. The mirror keeps how long the stages
+    took.
     """
     records = read_run(run)
+    with suppress(OSError):  # estimates alone need it
+        record_stage_times(mirror, records.computed_keys)
     state = "is unchanged"
     if published.is_new:
         state = f"is new: {Generations(mirror).read(published.generation).cause}"

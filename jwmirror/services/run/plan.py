@@ -1,7 +1,7 @@
 """Plan the recalibration of a mirror, level by level."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,9 +16,11 @@ from jwmirror.core.model import (
     SettleResult,
     Wait,
 )
-from jwmirror.core.model.plan import STEPS
+from jwmirror.core.model.plan import STEPS, JobLimits
 from jwmirror.planning.association_choice import describe_unmatched
 from jwmirror.planning.builder import PlanBuilder
+from jwmirror.planning.estimates.jobs import too_large
+from jwmirror.planning.estimates.runtime import Times
 from jwmirror.planning.exclusions import made_of_excluded
 from jwmirror.planning.inputs import AvailableFiles, available_files
 from jwmirror.planning.levels import (
@@ -35,19 +37,20 @@ from jwmirror.planning.single_steps import plan_steps
 from jwmirror.report.limits import check_results
 from jwmirror.services.run.holdings import Holdings, load_holdings, with_left_out
 from jwmirror.services.run.references import offline_resolvers
-from jwmirror.services.run.results import ResultStore
+from jwmirror.services.run.results import ResultStore, stage_times
 from jwmirror.store.entries import results_of_run
-
-ONE_BATCH = 1_000_000_000  # exposures per batch; a preview runs no jobs
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedLevels:
-    """The plan of a level, those of the levels after it as far as known, and later refusals."""
+    """The plan of a level, those of the levels after it as far as known, and warnings.
+
+    These come with the first level: what later levels will refuse, and what fits no partition.
+    """
 
     plan: Plan
     ahead: tuple[Plan, ...] = ()
-    refused_later: tuple[Wait, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def plan_recalibration(
@@ -55,7 +58,7 @@ def plan_recalibration(
     mirror: Path,
     cache: Path,
     recipes: Sequence[Recipe],
-    batch_size: int,
+    limits: JobLimits,
     poll: Poll,
     settling: SettleResult,
     references: References,
@@ -69,8 +72,9 @@ def plan_recalibration(
 
     `ahead` are the plans that the level below made in advance: then nothing is left to plan here.
     `receipts` are those of all batches below. With the first level, return what later levels will
-    refuse, so that users know it before anything is computed. All levels together compute at
-    most `max_results`; None: no limit. `selections` are those of the config.
+    refuse and what fits no partition, so that users know it before anything is computed. All
+    levels together compute at most `max_results`; None: no limit. `selections` are those of the
+    config.
 
     Raises:
         LimitError: more is to be computed than the limit allows.
@@ -80,13 +84,22 @@ def plan_recalibration(
         return PlannedLevels(plan=ahead[0], ahead=tuple(ahead[1:]))
     holdings = with_left_out(load_holdings(mirror, poll, settling, recipes), selections)
     resolvers = offline_resolvers(cache, references)
-    planner = LevelPlanner(holdings, recipes, resolvers, ResultStore(mirror), batch_size)
+    planner = LevelPlanner(
+        holdings, recipes, resolvers, ResultStore(mirror), limits, stage_times(mirror)
+    )
     plans = planner.plan_levels(below, receipts)
     later = () if below else planner.plan_levels(below=plans, is_preview=True)
     if not below:
         check_results((*plans, *later), max_results)
-    refused = tuple(wait for plan in later for wait in plan.failures)
-    return PlannedLevels(plan=plans[0], ahead=plans[1:], refused_later=refused)
+    warnings = () if below else tuple(_warnings(plans, later, limits))
+    return PlannedLevels(plan=plans[0], ahead=plans[1:], warnings=warnings)
+
+
+def _warnings(plans: Iterable[Plan], later: Sequence[Plan], limits: JobLimits) -> Iterator[str]:
+    """Yield what later levels will refuse, and what fits no partition."""
+    for wait in (wait for plan in later for wait in plan.failures):
+        yield f"{wait.recipe}/{wait.product} will fail: {wait.why}"
+    yield from too_large((chain for plan in (*plans, *later) for chain in plan.chains), limits)
 
 
 @dataclass(frozen=True)
@@ -97,7 +110,8 @@ class LevelPlanner:
     recipes: Sequence[Recipe]
     resolvers: Resolvers
     results: ResultStore
-    batch_size: int = ONE_BATCH
+    limits: JobLimits = field(default_factory=JobLimits)
+    times: Times = field(default_factory=dict)  # of the mirror's stages
 
     def plan_levels(
         self, below: Sequence[Plan] = (), receipts: Sequence[Receipt] = (), is_preview: bool = False
@@ -141,7 +155,7 @@ class LevelPlanner:
         builder = self._builder(available_files(settled, absent=absent, own=own), waits)
         builder.notes += self._notes()
         plan_exposures(builder, associations, self.recipes)
-        return replace(builder.build(self.batch_size), levels=levels_of(self._grisms, self.recipes))
+        return replace(builder.build(self.limits), levels=levels_of(self._grisms, self.recipes))
 
     def _notes(self) -> Iterator[str]:
         """Yield what of the recipes has no effect, or not the one that users may expect."""
@@ -168,7 +182,7 @@ class LevelPlanner:
         new_waits = [wait for wait in waits if (wait.recipe, wait.product) not in reported]
         builder = self._builder(available, new_waits)
         plan_associations(builder, settled, self.recipes, level)
-        return builder.build(self.batch_size)
+        return builder.build(self.limits)
 
     def _plan_steps(
         self, lower: Sequence[Plan], receipts: Sequence[Receipt], is_preview: bool
@@ -177,7 +191,7 @@ class LevelPlanner:
         builder = self._builder(self._available(lower, receipts, is_preview), ())
         results = results_of_run(lower, receipts)
         plan_steps(builder, self.holdings.associations, self.recipes, results)
-        return builder.build(self.batch_size)
+        return builder.build(self.limits)
 
     def _available(
         self, lower: Sequence[Plan], receipts: Sequence[Receipt], is_preview: bool
@@ -202,6 +216,7 @@ class LevelPlanner:
             results.recall,
             results.published_derivation,
             results.invalidation,
+            self.times,
             waits=list(waits),
         )
 

@@ -1,23 +1,34 @@
-"""The results of recalibration that a mirror has: looked up by planners, stored by workers."""
+"""The results of recalibration that a mirror has: looked up by planners, stored by workers.
 
-from collections.abc import Sequence
+Also how long they took to compute, by kind, for estimates.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from jwmirror.core.errors import ClosedError
+from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.grouping import group_by
-from jwmirror.core.jsonio import receipt_path, remembered
+from jwmirror.core.jsonio import receipt_path, remembered, write
 from jwmirror.core.model import Chain, Derivation, ResultFile
-from jwmirror.core.model.plan import Cost, Invalidation, Output, ProvenanceRecord
+from jwmirror.core.model.association import SCIENCE, root_of
+from jwmirror.core.model.derivation import STAGES, whole_pipeline
+from jwmirror.core.model.plan import Cost, Invalidation, Output, ProvenanceRecord, StageTimes
 from jwmirror.core.model.quality import Measurements
 from jwmirror.pipeline import identity
 from jwmirror.pipeline.derivation import key_of
+from jwmirror.planning.estimates.runtime import Times, with_stages
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import CLOSED, Objects
 from jwmirror.store.provenance import Provenance
+from jwmirror.store.runs import read_if_written
+
+TIMES = "receipts/stage-times.json"
+SAMPLE = 1000  # results that tell the times of a mirror that has no record of them
 
 
 class ResultStore:
@@ -123,3 +134,42 @@ class ResultStore:
     def _published_keys(self) -> dict[tuple[str, str], str]:
         entries = Generations(self.mirror).entries()
         return {(entry.origin, entry.result): entry.key for entry in entries if entry.key}
+
+
+# ---- times -----------------------------------------------------------------------------------
+
+
+def stage_times(mirror: Path) -> Times:
+    """Return how long stages took in a mirror; {} if it has no results.
+
+    A mirror of an earlier version has no record of this; it is made from some of its results.
+    """
+
+    def sampled() -> dict[str, StageTimes]:
+        keys = sorted(path.stem for path in Provenance(mirror).folder.glob("*.json"))
+        return with_stages({}, _timed_stages(mirror, keys[:SAMPLE]))
+
+    return remembered(mirror / TIMES, dict[str, StageTimes], sampled, is_lasting=bool)
+
+
+def record_stage_times(mirror: Path, keys: Iterable[str]) -> None:
+    """Add how long the results of these keys took to the mirror's record."""
+    if added := list(_timed_stages(mirror, keys)):
+        known = read_if_written(mirror / TIMES, dict[str, StageTimes]) or {}
+        write(mirror / TIMES, with_stages(known, added))
+
+
+def _timed_stages(mirror: Path, keys: Iterable[str]) -> Iterator[tuple[Derivation, str, float]]:
+    """Yield the derivations of results, with a header and seconds; not of those without header."""
+    entries, provenance = Generations(mirror).entries(), Provenance(mirror)
+    paths = zip(entries.column("path"), entries.column("header"), strict=True)
+    header_of = {root_of(path.rpartition("/")[2]): header for path, header in paths if header}
+    for key in keys:
+        with suppress(StoreError):  # an estimate does without a damaged record
+            if (record := provenance.read(key)) is None:
+                continue
+            made = record.derivation
+            science = [item.name for item in made.inputs if item.role == SCIENCE]
+            header = header_of.get(root_of(science[0])) if science else None
+            if header and whole_pipeline(made.pipeline) in STAGES:  # not a kept ramp
+                yield made, header, record.seconds

@@ -19,12 +19,12 @@ from jwmirror.core.files import as_store_error, make_private
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.mirror import RUN_ID_FORM
 from jwmirror.core.model import Plan, Recipe
-from jwmirror.core.model.plan import GRISM, STEPS
+from jwmirror.core.model.plan import GRISM, STEPS, UNLIMITED, JobLimits, JobRequest
 from jwmirror.core.model.run import Executor, Stop
 from jwmirror.core.printing import printable
 from jwmirror.net.token_socket import serve_token
 from jwmirror.pipeline.child_environment import remove_user_variables
-from jwmirror.planning.estimates.memory import job_bytes
+from jwmirror.planning.estimates.jobs import request_of
 from jwmirror.report.formatting import count
 from jwmirror.services.configure.checked_config import build_checked_config, environment_notes
 from jwmirror.services.run.jobs.folders import close_work, open_work, take_over
@@ -230,12 +230,11 @@ def planned_levels(plan: Path | str) -> tuple[str, ...]:
     return _batches_and_levels(Path(plan))[1]
 
 
-def estimated_memory(plan: Path | str, batch: str, threads: int, limit: float) -> float:
-    """Return the bytes that a batch of a plan file needs, by estimate.
-
-    `limit`: the most bytes that a job requests to run several exposures at a time.
-    """
-    return job_bytes(batches_of(plan)[batch], threads, limit)
+def job_request(
+    plan: Path | str, batch: str, limits: JobLimits, threads: int = UNLIMITED
+) -> JobRequest:
+    """Return what a batch of a plan file needs, with at most so many threads."""
+    return request_of(batches_of(plan)[batch], limits, threads)
 
 
 def level_in_words(level: str, number: int | None = None) -> str:

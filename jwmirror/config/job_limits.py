@@ -1,0 +1,45 @@
+"""Limits of jobs, by `calibrate` and `partitions` in a config."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from jwmirror.core.model.plan import UNLIMITED, JobLimits, Partition
+
+MOST_THREADS = 8  # of a job, if the config does not say
+MB = 1_000_000
+
+
+def job_limits(calibrate: Mapping[str, Any], partitions: Mapping[str, Any]) -> JobLimits:
+    """Return the limits of jobs; none requests more threads or memory than a partition has.
+
+    `calibrate` and `partitions` are the parts of a checked config.
+    """
+    offers = tuple(_partition(name, raw) for name, raw in partitions.items())
+    threads = calibrate["threads"] or min(MOST_THREADS, len(os.sched_getaffinity(0)))
+    memory = calibrate["memory"] * 1e9
+    return JobLimits(
+        exposures=calibrate["batch"],
+        seconds=calibrate["minutes"] * 60,
+        threads=min([threads, max(offer.threads for offer in offers)] if offers else [threads]),
+        memory=min([memory, max(offer.memory for offer in offers)] if offers else [memory]),
+        partitions=offers,
+    )
+
+
+def _partition(name: str, raw: Mapping[str, Any]) -> Partition:
+    return Partition(
+        name=name,
+        threads=raw.get("max_threads", UNLIMITED),
+        memory=raw["max_mem_mb"] * MB if "max_mem_mb" in raw else UNLIMITED,
+        seconds=_seconds(raw["max_runtime"]) if "max_runtime" in raw else UNLIMITED,
+    )
+
+
+def _seconds(runtime: int | str) -> int:
+    """Return the seconds of a number of minutes, or of days-hours:minutes:seconds."""
+    if isinstance(runtime, int):
+        return runtime * 60
+    days, _, clock = runtime.rpartition("-")
+    hours, minutes, seconds = map(int, clock.split(":"))
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds

@@ -1,0 +1,245 @@
+"""Estimates: seconds and bytes of stages, jobs cut by them, and what no partition takes."""
+
+from dataclasses import replace
+
+import pytest
+
+from jwmirror.core.model import Chain, Derivation, Input, canonical
+from jwmirror.core.model.plan import JobLimits, Partition, StageTimes
+from jwmirror.planning.estimates import jobs, runtime
+from jwmirror.planning.estimates.jobs import make_batches, request_of, too_large
+from jwmirror.planning.estimates.memory import JOB
+from jwmirror.planning.estimates.results import ANY, written_bytes
+from jwmirror.planning.estimates.runtime import assumed_seconds, stage_seconds, with_stages
+from tests.setup import records
+
+GB = 10**9
+SHORT = Partition(name="short", seconds=3600)
+LARGE = Partition(name="large", seconds=600, memory=90 * GB, threads=4)
+MINUTES = JobLimits(exposures=4, seconds=600, threads=2, memory=20e9)
+
+
+def stage(pipeline: str = "detector1", inputs: int = 1, suffix: str = "uncal") -> Derivation:
+    """A derivation of so many inputs."""
+    items = tuple(Input(name=f"jw{n}_{suffix}.fits", role="science") for n in range(inputs))
+    return records.derivation(pipeline, inputs=items)
+
+
+def header(size=100, groups=10, integrations=1, exp_type="NRC_IMAGE"):
+    """A header of an exposure of that size."""
+    return canonical(
+        {
+            "meta.subarray.xsize": size,
+            "meta.subarray.ysize": size,
+            "meta.exposure.ngroups": groups,
+            "meta.exposure.nints": integrations,
+            "meta.exposure.type": exp_type,
+        }
+    )
+
+
+def chain(product: str, seconds: float, memory: float = 0, written: int = 0) -> Chain:
+    """A chain that needs so much."""
+    return records.chain(
+        records.derivation(product=product), memory=int(memory), seconds=seconds, written=written
+    )
+
+
+# ---- seconds ---------------------------------------------------------------------------------
+
+
+def test_before_any_stage_was_timed_seconds_are_assumed_by_mode_and_shape():
+    """They grow with pixels, groups and integrations; modes differ."""
+    small, large = header(100), header(2048)
+
+    assert assumed_seconds(stage(), small) == pytest.approx(2.0 + 0.8e-6 * 100 * 100 * 10)
+    assert stage_seconds(stage(), large, {}) == assumed_seconds(stage(), large) > 30
+    assert assumed_seconds(stage("spec2"), header(exp_type="MIR_MRS")) > assumed_seconds(
+        stage("spec2"), header(exp_type="MIR_LRS-FIXEDSLIT")
+    )
+    assert assumed_seconds(stage(), "") > 2.0
+
+
+def test_stages_that_were_timed_replace_what_is_assumed():
+    """Exactly for the same mode and shape."""
+    times = with_stages({}, [(stage(), header(), 6.0), (stage(), header(), 8.0)])
+
+    assert stage_seconds(stage(), header(), times) == pytest.approx(7.0)
+
+
+def test_times_of_other_kinds_change_an_assumption_by_two_at_most():
+    """The nearest kind counts: of the same mode, of the same pipeline, of any."""
+    slow, little = [(stage(), header(), 100.0)] * 3, (stage("image2"), header(), 1.4)
+    times = with_stages({}, [*slow, little])
+
+    for other in (header(2048), header(2048, exp_type="MIR_IMAGE")):
+        assert stage_seconds(stage(), other, times) == pytest.approx(
+            2 * assumed_seconds(stage(), other)
+        )
+    of_mode = stage_seconds(stage("image2"), header(2048), times)
+    assert of_mode < assumed_seconds(stage("image2"), header(2048))
+    assert stage_seconds(stage("spec2"), header(), times) == pytest.approx(
+        2 * assumed_seconds(stage("spec2"), header())
+    )
+
+
+def test_new_times_outweigh_many_old_ones():
+    """A mirror may be moved to another machine."""
+    old = with_stages({}, [(stage(), header(), 10.0)] * 1000)
+
+    new = with_stages(old, [(stage(), header(), 2.0)] * 200)
+
+    assert new["all"].stages <= 2 * runtime.MOST_STAGES
+    assert stage_seconds(stage(), header(), new) == pytest.approx(2.0, rel=0.3)
+
+
+def test_a_mirror_keeps_few_times():
+    """Shapes within a factor of two are one kind."""
+    times = with_stages({}, [(stage(), header(size), 1.0) for size in range(100, 130)])
+
+    assert set(times) <= {
+        *("all", "detector1", "detector1 NRC_IMAGE"),
+        *("detector1 NRC_IMAGE 17", "detector1 NRC_IMAGE 18"),
+    }
+    assert times["all"] == StageTimes(30, 30.0, times["all"].assumed)
+
+
+# ---- bytes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("derivation", "size", "measured_mb"),
+    [
+        (stage(), 2048, 168),
+        (stage("image2", suffix="rate"), 2048, 235),
+        (stage("image3", inputs=2, suffix="cal"), 2048, 440),
+    ],
+)
+def test_bytes_of_results_are_estimated(derivation, size, measured_mb):
+    """Within a factor of 1.5 of what jwst wrote for a full frame."""
+    assert measured_mb / 1.5 < written_bytes(derivation, header(size)) / 1e6 < measured_mb * 1.5
+
+
+def test_a_kept_ramp_is_counted():
+    """It has all groups."""
+    more = written_bytes(stage(), header(), keeps_ramp=True) - written_bytes(stage(), header())
+
+    assert more == 100 * 100 * 10 * 5
+    assert written_bytes(stage(), header(integrations=3)) == ANY + 100 * 100 * 80
+
+
+# ---- jobs ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ([300] * 4, [4]),
+        ([300] * 5, [2, 3]),
+        ([300] * 8, [4, 4]),
+        ([1] * 9, [3, 3, 3]),
+        ([1] * 5, [2, 3]),
+        ([5000, 1, 1], [1, 2]),
+        ([1200, 1200, 1200], [1, 1, 1]),
+        ([0, 0], [2]),
+        ([], []),
+    ],
+)
+def test_batches_are_cut_by_time_and_by_number(seconds, expected):
+    """Two exposures run side by side, so a job of 600 s has exposures of 1,200 s."""
+    chains = [chain(f"x{n}", each) for n, each in enumerate(seconds)]
+
+    batches = make_batches(chains, MINUTES)
+
+    assert [len(batch) for batch in batches.values()] == expected
+    assert [each for batch in batches.values() for each in batch] == chains
+    assert all(len(name) == jobs.NAME_LENGTH for name in batches)
+
+
+def test_exposures_that_need_much_memory_make_smaller_batches():
+    """Fewer of them run side by side."""
+    small = [chain(f"s{n}", 300) for n in range(4)]
+    large = [chain(f"l{n}", 300, memory=15 * GB) for n in range(4)]
+
+    assert [len(batch) for batch in make_batches(small, MINUTES).values()] == [4]
+    assert [len(batch) for batch in make_batches(large, MINUTES).values()] == [2, 2]
+
+
+def test_the_chains_of_one_exposure_are_in_one_batch_and_count_once():
+    """In their order; two recipes may calibrate it."""
+    chains = [chain(name, 100) for name in ("a", "b", "a", "c")]
+
+    (batch,) = make_batches(chains, MINUTES).values()
+
+    assert [each.product for each in batch] == ["a", "a", "b", "c"]
+    assert request_of(batch, MINUTES).threads == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "memory", "threads"), [(1, 1, 1), (2, 1, 2), (8, 1, 2), (8, 15, 1), (8, 90, 1)]
+)
+def test_a_job_has_a_thread_for_each_exposure_that_can_run(number, memory, threads):
+    """Up to the site's maximum, and to its memory."""
+    chains = [chain(f"x{n}", 60, memory * GB) for n in range(number)]
+
+    assert request_of(chains, MINUTES).threads == threads
+
+
+def test_a_job_takes_as_long_as_its_threads_or_its_longest_exposure():
+    """And some seconds to start; memory that only one can have makes them run in turn."""
+    many, uneven = [chain(f"x{n}", 60) for n in range(6)], [chain("a", 500), chain("b", 20)]
+    large = [chain(f"x{n}", 60, 18 * GB) for n in range(6)]
+
+    assert request_of(many, MINUTES).seconds == jobs.START_S + 180
+    assert request_of(many, MINUTES, threads=1).seconds == jobs.START_S + 360
+    assert request_of(uneven, MINUTES).seconds == jobs.START_S + 500
+    assert request_of(large, MINUTES).seconds == pytest.approx(jobs.START_S + 360, rel=0.1)
+
+
+def test_the_work_folder_has_the_results_of_exposures_side_by_side():
+    """The largest ones."""
+    chains = [chain(f"x{n}", 60, written=n * GB) for n in range(4)]
+
+    assert request_of(chains, MINUTES).disk == 5 * GB
+
+
+@pytest.mark.parametrize(
+    ("seconds", "partitions", "minutes"),
+    [
+        (5, (), jobs.LEAST_MINUTES),
+        (1180, (), 60),
+        (2980, (), 150),
+        (2980, (SHORT, LARGE), 60),
+        (2980, (LARGE,), 10),
+        (2980, (replace(LARGE, memory=GB), SHORT), 60),
+    ],
+)
+def test_the_requested_time_has_a_margin_within_the_partitions(seconds, partitions, minutes):
+    """Only those count that take the job's memory and threads."""
+    request = request_of([chain("a", seconds, GB)], JobLimits(partitions=partitions))
+
+    assert request.minutes == minutes
+
+
+def test_what_fits_no_partition_is_named_with_what_it_needs():
+    """By memory or by time, even if another partition takes the other."""
+    short = Partition(name="short", seconds=1800, memory=200 * GB)
+    long = Partition(name="long", memory=60 * GB)
+    limits = JobLimits(partitions=(short, long))
+    fits = [chain("a", 900, 150 * GB), chain("b", 90000, 30 * GB)]
+    mosaic, slow = chain("mosaic", 900, 300 * GB), chain("slow", 90000, 150 * GB)
+
+    named = list(too_large([*fits, mosaic, slow], limits))
+
+    assert [words.partition(" ")[0] for words in named] == ["deep/mosaic", "deep/slow"]
+    assert "about 301 GB and 0.3 h" in named[0]
+    assert "short 200 GB and 0.5 h, long 60 GB" in named[0]
+    assert list(too_large([mosaic], JobLimits())) == []
+
+
+def test_a_job_requests_no_more_than_the_largest_partition_has():
+    """What is estimated too large is tried with that."""
+    limits = JobLimits(partitions=(Partition(name="large", memory=90 * GB),))
+
+    assert request_of([chain("mosaic", 60, 300 * GB)], limits).memory == 90 * GB
+    assert request_of([chain("mosaic", 60, 50 * GB)], limits).memory == JOB + 50 * GB
