@@ -117,3 +117,11 @@ def _printable_value(value: Any) -> Any:  # of any type that records have
         names = [field.name for field in fields(value) if field.init]
         return replace(value, **{name: _printable_value(getattr(value, name)) for name in names})
     return value
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words: 40 s, 12 min, 3 h 5 min."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

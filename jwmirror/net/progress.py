@@ -8,6 +8,8 @@ from typing import Self, TextIO
 import rich.progress as bars
 from rich.console import Console
 
+from jwmirror.core.printing import duration
+
 LOG_S = 5.0  # between two lines in the log
 WINDOW_S = 10.0  # over which the rate is averaged
 
@@ -75,14 +77,6 @@ class Progress:
         if self._files == self._expected_files or missing <= 0 or rate <= 0:
             return words
         return f"{words}, {duration(missing / rate)} left"
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words: 40 s, 12 min, 3 h 5 min."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def terminal() -> TextIO | None:

@@ -31,7 +31,7 @@ from jwmirror.core.model.plan import (
 )
 from jwmirror.core.model.product import WITHHELD
 from jwmirror.core.model.quality import JudgedResult
-from jwmirror.core.model.run import Run, Stop
+from jwmirror.core.model.run import Run, RunEstimate, Stop
 from jwmirror.core.model.stored import PRESENT, Generation
 
 LEVEL_NAMES = ("exposure", *["association"] * (len(LEVELS) - 1))  # of a run's plans, in order
@@ -134,6 +134,7 @@ class Preview:
     unknown: tuple[Wait, ...] = ()  # references were never synced
     notes: tuple[str, ...] = ()  # limits of the preview, for people
     other_versions: tuple[OtherVersion, ...] = ()
+    estimate: RunEstimate | None = None  # None: nothing to do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +177,7 @@ class Status:
     references: tuple[ReferenceNotice, ...] = ()
     last_poll: LastPoll = field(default_factory=LastPoll)
     undecided: Undecided = Undecided(files=0)
+    estimate: RunEstimate | None = None  # of a preview only
 
 
 def build_status(
@@ -221,6 +223,7 @@ def build_status(
         look_at=look_at,
         references=references,
         last_poll=_last_poll(run),
+        estimate=preview.estimate if preview else None,
     )
 
 

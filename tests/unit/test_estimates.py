@@ -1,16 +1,22 @@
 """Estimates: seconds and bytes of stages, jobs cut by them, and what no partition takes."""
 
 from dataclasses import replace
+from io import StringIO
 
+import msgspec
 import pytest
+from rich.console import Console, RenderableType
 
-from jwmirror.core.model import Chain, Derivation, Input, canonical
+from jwmirror.core.model import Chain, Derivation, Input, Plan, canonical
 from jwmirror.core.model.plan import JobLimits, Partition, StageTimes
+from jwmirror.core.model.run import Run
 from jwmirror.planning.estimates import jobs, runtime
-from jwmirror.planning.estimates.jobs import make_batches, request_of, too_large
+from jwmirror.planning.estimates.jobs import estimate_run, make_batches, request_of, too_large
 from jwmirror.planning.estimates.memory import JOB
 from jwmirror.planning.estimates.results import ANY, written_bytes
 from jwmirror.planning.estimates.runtime import assumed_seconds, stage_seconds, with_stages
+from jwmirror.report.status import Preview, build_status
+from jwmirror.report.terminal.status import plan_page
 from tests.setup import records
 
 GB = 10**9
@@ -243,3 +249,58 @@ def test_a_job_requests_no_more_than_the_largest_partition_has():
 
     assert request_of([chain("mosaic", 60, 300 * GB)], limits).memory == 90 * GB
     assert request_of([chain("mosaic", 60, 50 * GB)], limits).memory == JOB + 50 * GB
+
+
+# ---- runs ------------------------------------------------------------------------------------
+
+
+def plans_of(*levels: list[Chain]) -> list[Plan]:
+    """Plans with a batch for each chain."""
+    return [
+        Plan(context="c", batches={each.product: (each,) for each in chains}) for chains in levels
+    ]
+
+
+def test_a_run_needs_what_its_jobs_need():
+    """Levels follow each other; their jobs may run at the same time."""
+    exposures = [chain("a", 100, GB, 7), chain("b", 50, 2 * GB, 3)]
+    plans = plans_of(exposures, [], [chain("mosaic", 1000, 300 * GB, 10)])
+    limits = JobLimits(partitions=(LARGE,))
+
+    estimate = estimate_run(plans, limits, fetch=5)
+
+    assert (estimate.jobs, estimate.threads, estimate.memory) == (3, 1, 90 * GB)
+    assert (estimate.results, estimate.fetch) == (20, 5)
+    assert estimate.seconds == 3 * jobs.START_S + 1150
+    assert estimate.seconds_at_once == 2 * jobs.START_S + 1100
+    assert estimate.cpu_hours == pytest.approx(estimate.seconds / 3600, abs=0.001)
+    assert [words.partition(" ")[0] for words in estimate.too_large] == ["deep/mosaic"]
+
+
+def test_a_run_without_work_has_no_estimate():
+    """With files to fetch, it has one, although what they become is unknown."""
+    assert estimate_run(plans_of([]), JobLimits()) is None
+    assert estimate_run(plans_of([]), JobLimits(), fetch=5).fetch == 5
+
+
+def text_of(page: RenderableType) -> str:
+    """The text of a page."""
+    console = Console(file=StringIO(), width=200)
+    console.print(page)
+    return console.file.getvalue()
+
+
+def test_plan_shows_what_the_next_run_needs():
+    """Jobs, threads, memory, disk, time, CPU, bytes to fetch, and what fits nowhere."""
+    plans = plans_of([chain("a", 3000, 2 * GB, 5 * GB), chain("mosaic", 9000, 300 * GB)])
+    estimate = estimate_run(plans, JobLimits(partitions=(LARGE,)), fetch=3 * GB)
+    status = build_status("mirror", None, (), Run(id="1"), Preview(plans=(), estimate=estimate))
+
+    shown = " ".join(text_of(plan_page(status)).split())
+
+    assert "To fetch, as the last poll found: 3 GB" in shown
+    assert "Estimated: 2 jobs with up to 1 thread and 90 GB; 5 GB of results" in shown
+    assert "3 h 21 min with one job after the other, 2 h 30 min with all jobs of a level" in shown
+    assert "3.3 CPU-hours" in shown
+    assert "Larger than any partition; tried with the most that one gives (2) deep/a" in shown
+    assert msgspec.to_builtins(status)["estimate"]["jobs"] == 2

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+from jwmirror.core.printing import duration
 from jwmirror.net import progress
-from jwmirror.net.progress import WINDOW_S, Progress, duration, terminal
+from jwmirror.net.progress import WINDOW_S, Progress, terminal
 
 
 class Terminal(io.StringIO):

@@ -82,7 +82,7 @@ def test_a_recipe_whose_context_is_missing_fails_alone(tmp_path):
 
     plan_exposures(builder, image2(1), RECIPES)
 
-    plan = builder.build(JobLimits(exposures=16))
+    plan = builder.build(JobLimits())
     assert [chain.recipe for chain in chains(plan)] == ["deep"]
     (failure,) = plan.failures
     assert (failure.recipe, failure.why) == ("former", "CRDS has no such one")

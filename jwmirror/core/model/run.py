@@ -71,6 +71,21 @@ class Executor:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunEstimate:
+    """What a run is expected to need."""
+
+    jobs: int
+    threads: int  # of one job, at most
+    memory: int  # bytes that one job requests, at most
+    cpu_hours: float  # threads of all jobs
+    seconds: float  # one job after the other
+    seconds_at_once: float  # all jobs of a level at the same time
+    results: int  # bytes
+    fetch: int = 0  # bytes that the last poll found, and no run has fetched
+    too_large: tuple[str, ...] = ()  # what fits no partition, in words
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """The records of one run; those of stages that it did not reach are None or empty."""
 

@@ -9,8 +9,9 @@ from itertools import accumulate
 from math import ceil
 
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model import Chain, digest
+from jwmirror.core.model import Chain, Plan, digest
 from jwmirror.core.model.plan import UNLIMITED, JobLimits, JobRequest
+from jwmirror.core.model.run import RunEstimate
 from jwmirror.planning.estimates.memory import JOB, job_bytes, stage_budget
 
 NAME_LENGTH = 12  # hex digits
@@ -62,6 +63,29 @@ def _minutes(seconds: float, threads: int, memory: float, limits: JobLimits) -> 
     granted = [p.seconds for p in limits.partitions if p.memory >= memory and p.threads >= threads]
     minutes = max(LEAST_MINUTES, ceil(MARGIN * seconds / 60))
     return min(minutes, max(granted, default=UNLIMITED) // 60)
+
+
+def estimate_run(plans: Sequence[Plan], limits: JobLimits, fetch: int = 0) -> RunEstimate | None:
+    """Return what the jobs of plans need together; None if there is nothing to do.
+
+    `fetch`: bytes that are to be fetched before.
+    """
+    levels = [[request_of(batch, limits) for batch in plan.batches.values()] for plan in plans]
+    requests = [request for level in levels for request in level]
+    if not (requests or fetch):
+        return None
+    chains = [chain for plan in plans for chain in plan.chains]
+    return RunEstimate(
+        jobs=len(requests),
+        threads=max((request.threads for request in requests), default=0),
+        memory=round(max((request.memory for request in requests), default=0)),
+        cpu_hours=round(sum(each.threads * each.seconds for each in requests) / 3600, 3),
+        seconds=round(sum(request.seconds for request in requests)),
+        seconds_at_once=round(sum(max(r.seconds for r in level) for level in levels if level)),
+        results=sum(chain.written for chain in chains),
+        fetch=fetch,
+        too_large=tuple(too_large(chains, limits)),
+    )
 
 
 def too_large(chains: Iterable[Chain], limits: JobLimits) -> Iterator[str]:

@@ -11,9 +11,9 @@ from rich.text import Text
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Wait
 from jwmirror.core.model.product import IN_WORDS
-from jwmirror.core.model.run import failed_listing
+from jwmirror.core.model.run import RunEstimate, failed_listing
 from jwmirror.core.model.stored import Generation
-from jwmirror.core.printing import printable
+from jwmirror.core.printing import duration, printable
 from jwmirror.report import formatting
 from jwmirror.report.formatting import section, shortened
 from jwmirror.report.history import History
@@ -151,6 +151,9 @@ def _plan(status: Status, all_lines: bool, asked: str) -> Iterator[Text]:
         "Excluded by recipes": [
             f"{files.recipe}: {files.product}: {files.why}" for files in status.excluded
         ],
+        "Larger than any partition; tried with the most that one gives": list(
+            status.estimate.too_large if status.estimate else ()
+        ),
         "Notes": [*status.notes, *_other_versions(status)],
     }
     yield from _causes(status, all_lines)
@@ -264,6 +267,26 @@ def _work(status: Status) -> Iterator[Text]:
     for title, counts in (("To compute", compute), ("Already computed, to publish", publish)):
         if counts:
             yield Text(f"{title}: {', '.join(f'{n:,} {name}' for name, n in counts.items())}")
+    if status.estimate:
+        yield from map(Text, _estimate_lines(status.estimate))
+
+
+def _estimate_lines(estimate: RunEstimate) -> Iterator[str]:
+    """Yield what a run is expected to fetch and need."""
+    if estimate.fetch:
+        yield f"To fetch, as the last poll found: {formatting.size(estimate.fetch)}"
+    if estimate.jobs:
+        jobs, threads = (
+            formatting.count(number, noun)
+            for number, noun in ((estimate.jobs, "job"), (estimate.threads, "thread"))
+        )
+        memory, results = map(formatting.size, (estimate.memory, estimate.results))
+        in_turn, at_once = map(duration, (estimate.seconds, estimate.seconds_at_once))
+        yield f"Estimated: {jobs} with up to {threads} and {memory}; {results} of results"
+        yield (
+            f"Estimated time: {in_turn} with one job after the other, {at_once} with all jobs of a "
+            f"level at the same time; {estimate.cpu_hours:.2g} CPU-hours"
+        )
 
 
 def _outdated_line(outdated: OutdatedProduct) -> str:
@@ -303,7 +326,7 @@ def _other_versions(status: Status) -> Iterator[str]:
 def _summary(status: Status, asked: str) -> Text:
     """Return whether a result is out of date, by which config, and what was not `asked`."""
     config = "the config" if status.previewed else "the config of the last run"
-    to_do = status.out_of_date or status.waits or status.unknown
+    to_do = status.out_of_date or status.waits or status.unknown or status.estimate
     if to_do or status.failures or status.last_poll.stops:
         return Text(f"\nCompared with {config}. {asked}", style="dim")
     notes = "; see the notes" if status.notes else ""

@@ -33,6 +33,7 @@ from jwmirror.core.model.stored import Entry
 from jwmirror.core.names import cache_path
 from jwmirror.pipeline.allowed_environments import is_allowed
 from jwmirror.pipeline.derivation import differences
+from jwmirror.planning.estimates.jobs import estimate_run
 from jwmirror.planning.inputs import why_missing
 from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.resolvers.local import Resolver
@@ -80,6 +81,7 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
     plans = planner.plan_levels(is_preview=True)
     installed = software.installed_software(config.recipes, resolvers)
     return Preview(
+        estimate=estimate_run(plans, config.jobs, _bytes_to_fetch(run)),
         plans=tuple(_without_unknown(plan) for plan in plans),
         ready=tuple(_unpublished(results, _to_publish(mirror, run, plans))),
         unknown=tuple(wait for plan in plans for wait in _unknown(plan)),
@@ -107,6 +109,13 @@ def unpublished_poll(run: Run) -> Poll:
     """Return the poll of a run that did not publish; else a poll without changes."""
     poll = run.poll if run.published is None else None
     return poll or Poll(listings=(), changes=())
+
+
+def _bytes_to_fetch(run: Run) -> int:
+    """Return the bytes that the last poll found and its run did not fetch; unknown sizes are 0."""
+    arrived = {v.product.uri for receipt in run.fetch_receipts for v in receipt.versions}
+    wanted = (change.product for change in unpublished_poll(run).changes if change.wants_bytes)
+    return sum(product.size or 0 for product in wanted if product.uri not in arrived)
 
 
 def resolvers_of_config(mirror: Path, config: Config) -> tuple[Resolvers, tuple[str, ...]]:
