@@ -32,7 +32,7 @@ def take(model):
 """
 SMALL_NODES = [
     *("--set-threads", "calibrate_batch=1"),
-    *("--default-resources", "slurm_account=lab", "runtime=4"),
+    *("--default-resources", "slurm_account=lab"),
     *("--slurm-init-seconds-before-status-checks", "5"),
     *("--latency-wait", "20"),
 ]
@@ -71,7 +71,11 @@ def test_only_what_a_job_was_short_of_grows(fresh_site, tmp_path):
         "parameters": {"detector1": {"jump": {"pre_hooks": ["end_hook.take"]}}},
     }
     fresh_site.configure(
-        programs=SMALL, settle={"accept": [1345]}, recipes={"deep": recipe}, calibrate={"batch": 1}
+        programs=SMALL,
+        settle={"accept": [1345]},
+        recipes={"deep": recipe},
+        calibrate={"batch": 1},
+        partitions={"main": {"max_runtime": 4}},
     )
     log = fresh_site.folder / "snakemake.log"
 
