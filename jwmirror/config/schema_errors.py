@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jsonschema
@@ -35,7 +36,9 @@ REMEDIES = {  # for missing keys
     "programs": (
         "; say what to mirror, such as `programs: [1538]` (a file that is given with --configfile "
         "replaces config/config.yaml: no key of that is used)"
-    )
+    ),
+    "because": "; write the reason, such as `because: guide star lost`",
+    "radius": "; write one with its unit, such as `radius: 5 arcmin`",
 }
 
 
@@ -65,8 +68,9 @@ def describe_error(error: jsonschema.ValidationError, content: YamlText) -> list
     found: Any = error.instance  # the part of the config
     allowed = list(of_schema["properties"])
     prefix, suffix = (f"{describe_path(path)}: ", "") if path else ("", " at the top level")
+    inside = _keys_inside(of_schema["properties"])
     return [
-        f"{content.place((*path, key))}{prefix}{_unknown_key(key, allowed, suffix)}"
+        f"{content.place((*path, key))}{prefix}{_unknown_key(key, allowed, suffix, inside)}"
         for key in sorted(set(found) - set(allowed), key=str)
     ]
 
@@ -90,10 +94,21 @@ def _words(error: jsonschema.ValidationError, shown: str) -> str:
     return error.message
 
 
-def _unknown_key(key: str, allowed: list[str], suffix: str) -> str:
-    """Return words for a key that does not exist, but perhaps belongs into `parameters`."""
-    if "parameters" in allowed and key in PIPELINES:
-        return f"found {key!r} beside `parameters`; it belongs in it: `parameters: {{{key}: ...}}`"
+def _keys_inside(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Return the keys that only one section of a schema has, with the name of that section."""
+    pairs = [(key, name) for name, part in properties.items() for key in part.get("properties", ())]
+    count = Counter(key for key, _ in pairs)
+    return {key: name for key, name in pairs if count[key] == 1}
+
+
+def _unknown_key(key: object, allowed: list[str], suffix: str, inside: Mapping[str, str]) -> str:
+    """Return words for a key that does not exist here, but perhaps inside one of those that do.
+
+    `inside` has the keys that those have, with the one that has it.
+    """
+    section = "parameters" if "parameters" in allowed and key in PIPELINES else ""
+    if section := section or inside.get(str(key), ""):
+        return f"found {key!r} beside `{section}`; it belongs in it: `{section}: {{{key}: ...}}`"
     return unknown_name("key", key, allowed, suffix)
 
 

@@ -70,12 +70,11 @@ def association_mistakes(
     stages = recipe.get("stages")
     if isinstance(stages, list) and 1 in stages and 3 in stages and 2 not in stages:
         yield f"{place}.stages: found [1, 3]; stage 3 needs the products of stage 2: add 2"
-    names = recipe.get("associations")
     known: list[tuple[Association, str]] = []
-    for i, name in enumerate(names if isinstance(names, list) else ()):
+    for i, name in _association_files(recipe):
         where = f"{place}.associations[{i}]"
         try:
-            associations = read_own_associations(Path(str(name)))
+            associations = read_own_associations(Path(name))
         except CalibrationError as error:
             yield f"{where}: {error}"
             continue
@@ -85,10 +84,10 @@ def association_mistakes(
             yield from (f"{where}: {name}{problem}" for problem in problems)
             same = [file for other, file in known if _makes_same(association, other)]
             if same:
-                twice = "twice" if same[-1] == str(name) else f"and so does {same[-1]}"
+                twice = "twice" if same[-1] == name else f"and so does {same[-1]}"
                 made = f"{name} makes {product}{f' ({asn_type})' if asn_type else ''}"
                 yield f"{where}: {made}, {twice}; use one of them, or rename its product"
-            known.append((association, str(name)))
+            known.append((association, name))
 
 
 def _makes_same(one: Association, other: Association) -> bool:
@@ -102,10 +101,17 @@ def own_associations(recipe: Mapping[str, Any]) -> Iterator[tuple[int, Associati
 
     Files that cannot be read are left out.
     """
+    for i, name in _association_files(recipe):
+        with suppress(CalibrationError):
+            yield from ((i, each) for each in read_own_associations(Path(name)))
+
+
+def _association_files(recipe: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+    """Yield the names of a recipe's association files by place; the schema reports other values."""
     names = recipe.get("associations")
     for i, name in enumerate(names if isinstance(names, list) else ()):
-        with suppress(CalibrationError):
-            yield from ((i, each) for each in read_own_associations(Path(str(name))))
+        if isinstance(name, str):
+            yield i, name
 
 
 def _problems(association: Association, stages: Any, programs: Any) -> Iterator[str]:

@@ -134,7 +134,13 @@ def test_extended_recipe_lies_over_its_parent():
         ({"a:b": {}}, "recipes: found 'a:b', expected a name of lowercase letters"),
         ({"deep": []}, "recipes.deep: found [], expected keys with values"),
         ({"deep": {"between": ["a.b"]}}, 'recipes.deep.between: found ["a.b"], expected keys'),
-        ({"deep": {"parameters": 3}}, "recipes.deep.parameters: found 3, expected keys"),
+        ({"deep": {"parameters": 3}}, "recipes.deep.parameters: found 3, expected pipelines"),
+        ({"deep": None}, "recipes.deep: found nothing, expected keys with values, such as {stages"),
+        ({"deep": {"msa": "x.fits"}}, "such as {jw02736007001_01_msa.fits: edited_msa.fits}"),
+        (
+            {"deep": {"exclude": [{"file": "jw01345001001*"}]}},
+            "missing key because; write the reason, such as `because: guide star lost`",
+        ),
     ],
 )
 def test_recipe_mistakes_name_the_remedy(recipes, words):

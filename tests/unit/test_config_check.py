@@ -129,3 +129,27 @@ def test_a_huge_file_that_a_config_names_is_not_read(tmp_path, key):
     (mistake,) = check_config(path).mistakes
 
     assert "more than 16777216 bytes" in mistake
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            "gaia: {refresh: 3}",
+            "found 'gaia' beside `references`; it belongs in it: `references: {",
+        ),
+        ("refresh: 3", "unknown key 'refresh' at the top level; "),
+        ("url: https://x", "unknown key 'url' at the top level"),  # of which section?
+        ("references: {gaia: GAIADR3}", "expected keys with values, such as {refresh: 180}"),
+        ("recipes: {deep: {steps: [{spec2: x}]}}", "expected a step with its pipeline, such as"),
+        ("recipes: {deep: {associations: [{file: x}]}}", "expected the name of an association fi"),
+    ],
+)
+def test_a_key_or_a_value_of_another_form_is_one_mistake_with_an_example(tmp_path, line, words):
+    """Also of a key that is written one level too high."""
+    config = tmp_path / "config.yaml"
+    config.write_text(f"programs: [1345]\n{line}\n")
+
+    (mistake,) = check_config(config).mistakes
+
+    assert mistake.startswith(f"{config}, line 2: ") and words in mistake

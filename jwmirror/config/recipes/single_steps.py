@@ -29,9 +29,9 @@ def steps_of_recipe(line: Sequence[str], recipes: Raw) -> tuple[tuple[str, ...],
 
 
 def _own_steps(recipe: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the steps that a recipe itself names; none if they are not a list."""
+    """Return the steps that a recipe itself names; what is no text is left to the schema."""
     steps = recipe.get("steps")
-    return tuple(map(str, steps)) if isinstance(steps, list) else ()
+    return tuple(s for s in steps if isinstance(s, str)) if isinstance(steps, list) else ()
 
 
 def step_mistakes(name: str, recipes: Raw, stages: Sequence[int]) -> Iterator[str]:
