@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from jwmirror.core.files import replace_symlink
 
@@ -109,13 +108,6 @@ def succeeds(*command: str) -> bool:
     return subprocess.run(command, capture_output=True).returncode == 0
 
 
-class Request(NamedTuple):
-    """What a job requested."""
-
-    memory: int  # MB
-    minutes: int
-
-
 class Cluster:
     """A Slurm of two nodes with 2 CPUs each, all its daemons on this machine."""
 
@@ -167,17 +159,17 @@ class Cluster:
         )
         return [line.split("|") for line in done.stdout.splitlines()]
 
-    def requests(self) -> dict[str, Request]:
-        """What each job requested, by id."""
+    def requests(self) -> dict[str, int]:
+        """The memory (MB) that each job requested, by id."""
         done = subprocess.run(
-            ["sacct", "-a", "-X", "-n", "-P", "-o", "JobIDRaw,ReqMem,TimelimitRaw"],
+            ["sacct", "-a", "-X", "-n", "-P", "-o", "JobIDRaw,ReqMem"],
             env=os.environ | self.environment(),
             capture_output=True,
             text=True,
             check=True,
         )
         rows = (line.split("|") for line in done.stdout.splitlines())
-        return {job: Request(int(memory.rstrip("M")), int(limit)) for job, memory, limit in rows}
+        return {job: int(memory.rstrip("M")) for job, memory in rows}
 
     def _start(self) -> None:
         self._start_munge()
