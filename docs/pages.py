@@ -37,6 +37,7 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
         "Associations <associations>",
         "Single steps <steps>",
         "Gaia <gaia>",
+        "On a cluster <cluster>",
         "Keeping a mirror <keeping>",
         "Upgrading <upgrading>",
         "Errors <errors>",

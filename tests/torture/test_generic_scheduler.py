@@ -1,0 +1,45 @@
+"""The profile for PBS and others, with small stand-ins for PBS's commands."""
+
+import subprocess
+import time
+
+import pytest
+
+from tests.setup.pbs import install_pbs
+from tests.torture.mill import LONG
+
+pytestmark = pytest.mark.skipif(not LONG, reason="minutes of jwst; make torture runs it")
+
+SMALL = [{"program": 1345, "observations": [2]}]  # three exposures
+PATIENCE_S = 900
+
+
+def test_jobs_go_through_the_commands_of_a_scheduler(fresh_site):
+    """One of them is deleted while it runs: it is restarted with the same request."""
+    pytest.importorskip("snakemake_executor_plugin_cluster_generic")
+    scheduler = fresh_site.folder / "pbs"
+    environment = install_pbs(scheduler)
+    recipes = {"deep": {"stages": [1]}}
+    fresh_site.configure(programs=SMALL, settle={"accept": [1345]}, recipes=recipes)
+    attempts = fresh_site.mirror / "receipts" / "runs"
+    log = fresh_site.folder / "snakemake.log"
+    options = ("--seconds-between-status-checks", "2", "--latency-wait", "20")
+
+    run = fresh_site.start(
+        *options, log=log, profile="profiles/cluster-generic", environment=environment
+    )
+    deadline = time.monotonic() + PATIENCE_S
+    while not list(attempts.glob("*/attempts/*.json")):
+        assert run.poll() is None and time.monotonic() < deadline, log.read_text()[-6000:]
+        time.sleep(0.2)
+    subprocess.run([scheduler / "bin" / "qdel", "1"], check=True)
+    code = run.wait(PATIENCE_S)
+
+    assert code == 0, log.read_text()[-6000:]
+    (receipt,) = fresh_site.run().batch_receipts
+    assert [attempt.end for attempt in receipt.attempts] == ["", "done"]
+    assert receipt.attempts[0].memory == receipt.attempts[1].memory
+    assert len(receipt.results) == 3 and receipt.failures == ()
+    first, second = ((scheduler / "jobs" / n / "options").read_text() for n in ("1", "2"))
+    assert "-l walltime=" in first and ":mem=" in first
+    assert first.rpartition(" ")[0] == second.rpartition(" ")[0]

@@ -1,0 +1,44 @@
+"""How jobs of PBS and LSF are doing, in the words of Snakemake."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).parents[2] / "profiles" / "cluster-generic" / "job_status.py"
+FINISHED = "Job Id: 17.head\n    Job_Name = jwmirror\n    job_state = F\n    Exit_status = {}\n"
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "answer", "status"),
+    [
+        ("pbs", "Job Id: 17.head\n    job_state = R\n", "running"),
+        ("pbs", "Job Id: 17.head\n    job_state = Q\n", "running"),
+        ("pbs", FINISHED.format(0), "success"),
+        ("pbs", FINISHED.format(271), "failed"),  # qdel
+        ("pbs", "Job Id: 17.head\n    job_state = F\n", "failed"),  # deleted before it began
+        ("pbs", "qstat: Unknown Job Id 17.head\n", "success"),  # its output decides
+        ("pbs", "qstat: cannot connect to server head\n", "running"),
+        ("lsf", "RUN -\n", "running"),
+        ("lsf", "PEND -\n", "running"),
+        ("lsf", "DONE -\n", "success"),
+        ("lsf", "EXIT 137\n", "failed"),
+        ("lsf", "Job <17> is not found\n", "success"),
+        ("lsf", "", "running"),
+    ],
+)
+def test_the_status_of_a_job_is_that_of_its_scheduler(tmp_path, scheduler, answer, status):
+    """As qstat and bjobs write it. Without an answer, nothing has ended."""
+    for name in ("qstat", "bjobs"):
+        (tmp_path / name).write_text(f"#!/bin/sh\ncat <<'E'\n{answer}E\n")
+        (tmp_path / name).chmod(0o755)
+
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM), scheduler, "17.head"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout == f"{status}\n"
