@@ -1,7 +1,7 @@
 """Print for Snakemake how a job of PBS or LSF is doing: running, success or failed.
 
-Called as `job_status.py pbs|lsf JOB`. A scheduler that has forgotten the job is asked too late: then
-it is a success, and Snakemake looks whether the job's output is there.
+Called as `job_status.py pbs|lsf JOB`. A job that its scheduler does not know any more counts as a
+success: then Snakemake looks whether its output is there.
 """
 
 import re
