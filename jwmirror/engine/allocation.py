@@ -2,17 +2,20 @@
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
-from jwmirror.core.model.plan import Attempt
+from jwmirror.core.model.plan import Attempt, EndCause
 from jwmirror.core.model.run import Executor
 from jwmirror.engine import slurm
 from jwmirror.engine.memory_pool import machine_memory
 
 SLURM_ID = "SLURM_JOB_ID"  # environment variable
+OTHER_IDS = ("PBS_JOBID", "LSB_JOBID")  # the same of PBS and LSF
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUPS = Path("/proc/self/cgroup")
 
@@ -33,7 +36,8 @@ def begin_attempt(number: int, memory: int, cpus: int, executor: Executor) -> At
         cpus=min(cpus, len(os.sched_getaffinity(0))),
     )
     job = os.environ.get(SLURM_ID, "") if executor.job_name else ""
-    attempt = replace(attempt, slurm_id=job)
+    others = (os.environ.get(name, "") for name in OTHER_IDS)
+    attempt = replace(attempt, slurm_id=job, other_id=next(filter(None, others), ""))
     if given := slurm.show_job(job) if job else None:
         partition = "" if executor.picks_partitions else given.partition
         attempt = replace(
@@ -45,6 +49,20 @@ def begin_attempt(number: int, memory: int, cpus: int, executor: Executor) -> At
             longest=slurm.longest_time(partition),
         )
     return replace(attempt, memory=min(attempt.memory, machine))
+
+
+def end_attempt(attempt: Attempt, end: EndCause) -> Attempt:
+    """Return the record of this job at its end, with what it and its ended children have used."""
+    own, children = (getrusage(who) for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
+    began = datetime.fromisoformat(attempt.began)
+    kilobyte = 1 if sys.platform == "darwin" else 1024
+    return replace(
+        attempt,
+        end=end,
+        seconds=round((datetime.now(UTC) - began).total_seconds(), 1),
+        cpu_seconds=round(sum(use.ru_utime + use.ru_stime for use in (own, children)), 1),
+        peak_memory=max(own.ru_maxrss, children.ru_maxrss) * kilobyte,
+    )
 
 
 def _cgroup_limits() -> Iterator[int]:

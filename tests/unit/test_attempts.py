@@ -117,6 +117,21 @@ def test_a_job_records_what_it_was_given_and_how_it_ended(files):
     assert (killed.end, killed.too_large) == ("memory", ("deep/jw1",))
 
 
+def test_a_job_logs_where_it_runs_and_what_it_uses(files, caplog, monkeypatch):
+    """With the id of its scheduler; the numbers of its use are in its record, too."""
+    monkeypatch.setenv("PBS_JOBID", "17.server")
+    job = BatchJob(run=files.folder, level="exposures", batch="b1", attempt=1, cpus=1, memory=10**8)
+
+    with caplog.at_level("INFO"), recorded_attempt(job):
+        pass
+
+    done = read(job.record, Attempt)
+    given, used = (record.getMessage() for record in caplog.records)
+    assert given == f"attempt 1 on {done.host}, job 17.server of the scheduler: 100 MB, 1 CPUs"
+    assert used.startswith(f"used {done.seconds:.1f} s, {done.cpu_seconds:.1f} s of CPU")
+    assert done.scheduler_id == "17.server" and done.peak_memory > 10**7
+
+
 def test_slurm_is_asked_once_why_an_attempt_ended(files, monkeypatch):
     """The answer is written down: the job reads it, and requests the same as the main process."""
     asked = []

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.model import Failure, Receipt
-from jwmirror.core.model.plan import Published
+from jwmirror.core.model.plan import Attempt, Published
 from jwmirror.core.model.run import Stop
 from jwmirror.services.inspect.failures import RETRY
 from jwmirror.store.lock import RUN_LOCK, mirror_lock
@@ -57,6 +57,29 @@ def test_a_job_without_a_receipt_is_listed_unless_it_is_at_work(small_mirror):
     assert failures.keys() == {"job exposures-b1"}
     assert failures["job exposures-b1"]["last_lines"] == ["ERROR full disk"]
     assert at_work["failures"] == [] and RUN in at_work["at_work"]
+
+
+@pytest.mark.parametrize(
+    ("end", "why", "retry"),
+    [
+        ("memory", "lack of memory", "larger partition"),
+        ("", "without a receipt", "run `snakemake`"),
+    ],
+)
+def test_a_killed_job_is_listed_with_node_and_id_of_its_last_attempt(small_mirror, end, why, retry):
+    """Also if it did not come to write a log."""
+    (small_mirror.run_folder / "exposures/b1.json").unlink()
+    for number, host in ((1, "n1"), (2, "n2")):
+        attempt = Attempt(number=number, host=host, other_id=f"7{number}.pbs", end=end)
+        small_mirror.record(f"attempts/exposures-b1-{number}.json", attempt)
+
+    failure = listed(small_mirror)["job exposures-b1"]
+    page = run("failures", "--mirror", small_mirror.root)
+
+    assert (failure["host"], failure["scheduler_id"]) == ("n2", "72.pbs")
+    assert why in failure["why"] and failure["why"].endswith("(attempt 2)")
+    assert retry in failure["retry"]
+    assert "job: exposures-b1, scheduler's id 72.pbs, on n2" in page
 
 
 def test_a_rule_that_ended_the_run_is_listed_with_its_log(small_mirror):

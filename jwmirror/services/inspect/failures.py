@@ -8,9 +8,10 @@ from pathlib import Path
 
 from jwmirror.core.files import open_regular
 from jwmirror.core.model import Failure, Plan, Receipt
-from jwmirror.core.model.plan import LEVELS
+from jwmirror.core.model.plan import LEVELS, Attempt, EndCause
 from jwmirror.core.model.run import Run, Stop
 from jwmirror.core.printing import printable
+from jwmirror.engine.slurm import end_cause
 from jwmirror.report.failures import FailureList, ListedFailure
 from jwmirror.store.lock import RUN_LOCK, lock_note
 from jwmirror.store.runs import JOB_LOG, RunFiles, job_logs, last_run, read_if_written
@@ -28,8 +29,22 @@ REFUSED_DOWNLOAD = (
     f"{AGAIN}, which requests it again; `archive.accept_refused` in the config takes it as it is"
 )
 REFUSED_PLAN = f"correct the recipe (`jwmirror check`) or its inputs, then {AGAIN}"
-UNFINISHED = "it ended without a receipt: it was killed, or its log says why"
+ENDS: dict[EndCause, str] = {
+    "": "it ended without a receipt: it was killed, or its log says why",
+    "done": "it computed its results, and could not write its receipt; its log says why",
+    "memory": "it was killed for lack of memory",
+    "time": "it reached its time limit",
+    "cancelled": "it was cancelled by a user or an administrator",
+    "node": "its node failed, or it was preempted",
+    "failed": "it failed; its log says why",
+    "never started": "the scheduler did not start it",
+}
 STORED = f"{AGAIN}; what the job has stored is not computed again"
+MORE: dict[EndCause, str] = {
+    "memory": f"raise `restart-times` in the profile, or name a larger partition; {STORED}",
+    "time": f"raise `runtime` or `restart-times` in the profile; {STORED}",
+    "never started": f"request what a partition gives (`scontrol show partition`); {STORED}",
+}
 STOPPED = "the run was killed, or a job ended without a word"
 
 
@@ -77,13 +92,15 @@ class FailuresOfRun:
         yield from map(self._other, (each for each in self.run.failures if each not in listed))
 
     def _of_calibration(self, failure: Failure, level: str, batch: str) -> ListedFailure:
-        logs = job_logs(self._logs, level, batch)
+        logs, attempt = job_logs(self._logs, level, batch), self._last_attempt(level, batch)
         listed = ListedFailure(
             name=failure.name,
             why=failure.message,
             retry=RETRY.get(failure.cause, RETRY["failed"]),
             cause=failure.cause,
             job=logs.name,
+            scheduler_id=attempt.scheduler_id,
+            host=attempt.host,
         )
         return _with_log(listed, logs / (failure.log or JOB_LOG))
 
@@ -92,11 +109,20 @@ class FailuresOfRun:
         for level in LEVELS:
             plan = read_if_written(self._files.plan(level), Plan)
             for batch in plan.batches if plan else ():
+                attempt = self._last_attempt(level, batch)
                 logs = job_logs(self._logs, level, batch)
-                if logs.is_dir() and not self._files.batch(level, batch).exists():
-                    name = f"job {logs.name}"
-                    listed = ListedFailure(name=name, why=UNFINISHED, retry=STORED, job=logs.name)
-                    yield _with_log(listed, logs / JOB_LOG)
+                is_started = attempt.number or logs.is_dir()
+                if is_started and not self._files.batch(level, batch).exists():
+                    yield _with_log(_ended_job(logs.name, attempt), logs / JOB_LOG)
+
+    def _last_attempt(self, level: str, batch: str) -> Attempt:
+        """Return the last attempt of a batch on record; one with number 0 if there is none."""
+        last = Attempt(number=0)
+        while attempt := read_if_written(
+            self._files.attempt(level, batch, last.number + 1), Attempt
+        ):
+            last = attempt
+        return last
 
     def _stops(self, has_reason: bool) -> Iterator[ListedFailure]:
         """Yield why runs ended before they published; not if only jobs failed (`has_reason`)."""
@@ -119,6 +145,23 @@ class FailuresOfRun:
         retry = REFUSED_PLAN if failure.recipe else AGAIN
         retry = REFUSED_DOWNLOAD if failure.refused else retry
         return ListedFailure(name=failure.name, why=failure.message, retry=retry)
+
+
+def _ended_job(name: str, attempt: Attempt) -> ListedFailure:
+    """Return a job that wrote no receipt. Slurm is asked why its last attempt ended."""
+    end = attempt.end
+    if attempt.slurm_id and not end:
+        end = end_cause(attempt.slurm_id, attempt.memory)
+    attempts = f" (attempt {attempt.number})" if attempt.number > 1 else ""
+    return ListedFailure(
+        name=f"job {name}",
+        why=ENDS[end] + attempts,
+        retry=MORE.get(end, STORED),
+        cause="killed" if end == "memory" else "",
+        job=name,
+        scheduler_id=attempt.scheduler_id,
+        host=attempt.host,
+    )
 
 
 def _with_log(listed: ListedFailure, log: Path | None) -> ListedFailure:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jwmirror.core.model import Chain, Poll, Receipt, References, SettleResult
 from jwmirror.crds.cache import CacheHashes
+from jwmirror.engine.allocation import end_attempt
 from jwmirror.engine.batch import calibrate
 from jwmirror.services.run.jobs.attempts import BatchJob, recorded_attempt
 from jwmirror.services.run.jobs.folders import job_folder
@@ -53,4 +54,4 @@ def calibrate_batch(
         )
         if receipt.computed:
             measure_archived(mirror, receipt, upstream_after(mirror, poll, settling.waiting))
-    return replace(receipt, attempts=(*present.earlier, replace(present.attempt, end="done")))
+    return replace(receipt, attempts=(*present.earlier, end_attempt(present.attempt, "done")))

@@ -1,5 +1,6 @@
 """Attempts of a job: a restart requests more of what the attempt before was short of."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -8,13 +9,15 @@ from pathlib import Path
 from jwmirror.core.jsonio import write
 from jwmirror.core.model.plan import Attempt
 from jwmirror.core.model.run import Executor
-from jwmirror.engine.allocation import begin_attempt
+from jwmirror.engine.allocation import begin_attempt, end_attempt
 from jwmirror.engine.batch import ShortOfMemoryError
 from jwmirror.engine.slurm import end_cause
 from jwmirror.planning.estimates.memory import stage_budget
 from jwmirror.store.runs import RunFiles, read_if_written
 
 GROWTH = 2  # after an attempt that was short of something
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,19 +69,41 @@ class PresentAttempt:
 def recorded_attempt(job: BatchJob) -> Iterator[PresentAttempt]:
     """Record in the folder of the run what this job is given, and at the end of the block its end.
 
-    Where the block is killed, Slurm knows the end.
+    Both are in the job's log, too. Where the block is killed, Slurm knows the end.
     """
     files = RunFiles(job.run)
     executor = read_if_written(files.executor, Executor) or Executor()
     earlier = earlier_attempts(files, job.level, job.batch, job.attempt)
     attempt = begin_attempt(job.attempt, job.memory, job.cpus, executor)
     write(job.record, attempt)
+    _log_given(attempt)
     try:
         yield PresentAttempt(attempt=attempt, earlier=earlier, retries=executor.retries)
     except ShortOfMemoryError as error:
-        write(job.record, replace(attempt, end="memory", too_large=tuple(error.names)))
+        short = end_attempt(attempt, "memory")
+        write(job.record, replace(short, too_large=tuple(error.names)))
         raise
-    write(job.record, replace(attempt, end="done"))
+    done = end_attempt(attempt, "done")
+    write(job.record, done)
+    log.info(
+        "used %.1f s, %.1f s of CPU, and %.0f MB in the largest process",
+        done.seconds,
+        done.cpu_seconds,
+        done.peak_memory / 1e6,
+    )
+
+
+def _log_given(attempt: Attempt) -> None:
+    """Log where an attempt runs, and what it is given."""
+    log.info(
+        "attempt %d on %s%s: %.0f MB, %d CPUs%s",
+        attempt.number,
+        attempt.host,
+        f", job {attempt.scheduler_id} of the scheduler" if attempt.scheduler_id else "",
+        attempt.memory / 1e6,
+        attempt.cpus,
+        f", {attempt.minutes} minutes" if attempt.minutes else "",
+    )
 
 
 def earlier_attempts(files: RunFiles, level: str, batch: str, number: int) -> tuple[Attempt, ...]:
