@@ -59,7 +59,7 @@ class AvailableFiles:
                 item = self._own_input(member.path, member.name, member.exptype)
             else:
                 file = self._file(recipe, member.name)
-                item = _input(file, member.exptype) if file else None
+                item = input_of(file, member.exptype) if file else None
                 sources += self._sources(recipe, member.name)
             if item is None:
                 why, cause = self._why_missing(recipe, member)
@@ -82,7 +82,7 @@ class AvailableFiles:
             why = self.own[recipe.msa[name]].refusal
             return (own,) if own else Wait(recipe.name, association.product, why, "input")
         if name in self.upstream:
-            return (_input(self.upstream[name], SHUTTERS),)
+            return (input_of(self.upstream[name], SHUTTERS),)
         missing = f"is not mirrored; add msa to the products of program {association.program}"
         why = f"{name} {self.absent.get(name, missing)}"
         return Wait(recipe.name, association.product, why, "input")
@@ -104,7 +104,7 @@ class AvailableFiles:
     def _start(self, member: Member) -> Input:
         """Return the file that a member of known header is made from, or is."""
         if entry := self._exposure(member):
-            return _input(entry, member.exptype)
+            return input_of(entry, member.exptype)
         own = self.own[member.path]
         return Input(name=member.name, role=member.exptype, sha256=own.sha256, path=own.path)
 
@@ -317,7 +317,7 @@ def _makes_of_exposure(recipe: Recipe, name: str) -> bool:
     return stage < 3 and stage in recipe.stages
 
 
-def _input(file: ResultFile | Entry, role: str) -> Input:
+def input_of(file: ResultFile | Entry, role: str) -> Input:
     """Return a file as an input; one of MAST's without a science identity is known by its bytes."""
     identity = file.identity or (file.sha256 if isinstance(file, Entry) else "")
     return Input(name=file.filename, role=role, identity=identity, sha256=file.sha256)

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from jwmirror.core.matching import criteria_of, matches
-from jwmirror.core.model import Entry, Input, Recipe, Result, ResultFile, Wait
+from jwmirror.core.model import Entry, Recipe, Result, ResultFile, Wait
 from jwmirror.core.model.association import SCIENCE, Association, Associations, root_of
 from jwmirror.core.model.derivation import STAGES, single_step, whole_pipeline
 from jwmirror.pipeline import headers, registry
 from jwmirror.pipeline.parameters.resolution import flatten
 from jwmirror.planning.builder import Destination, PlanBuilder
+from jwmirror.planning.estimates.memory import step_bytes
 from jwmirror.planning.exclusions import excluded_exposures, exclusion_of
-from jwmirror.planning.inputs import AvailableFiles, step_inputs
+from jwmirror.planning.inputs import AvailableFiles, input_of, step_inputs
 from jwmirror.planning.plan import note_partial_matches
 
 COMPLETE = "COMPLETE"
@@ -28,7 +29,7 @@ class StepSource:
 
     product: str
     members: tuple[str, ...]  # headers
-    inputs: tuple[Input, ...]
+    files: tuple[Entry | ResultFile, ...]  # the inputs
     destination: Destination
 
 
@@ -65,7 +66,7 @@ def _sources_of_mast(builder: PlanBuilder, recipe: Recipe, step: str) -> Iterato
             builder.failures.append(Wait(recipe.name, product, why, "input"))
             continue
         destination = Destination(recipe, entry.upstream.program, entry.upstream.observation)
-        yield StepSource(product, (entry.header,), (_input(entry),), destination)
+        yield StepSource(product, (entry.header,), (entry,), destination)
 
 
 def _refusal(entry: Entry, step: str) -> str:
@@ -109,15 +110,16 @@ def _sources_of_recipe(
         if not _meets(recipe, members):
             continue
         result = made.get((association.pipeline, product))
-        inputs: tuple[Input, ...] = ()
+        files: tuple[ResultFile, ...] = ()
         if result:
-            inputs = _inputs_of(result, association, step)
+            files = _files_of(result, association, step)
         elif (base, product, association.stage) in available.assumed:
             suffixes, _ = registry.SINGLE_STEPS[step]
-            inputs = (Input(name=f"{product}_{suffixes[0]}.fits", role=SCIENCE),)
-        if inputs:
+            name = f"{product}_{suffixes[0]}.fits"
+            files = (ResultFile(filename=name, sha256="", size=0, identity=""),)
+        if files:
             destination = Destination(recipe, association.program, available.folder(association))
-            yield StepSource(product, members, inputs, destination)
+            yield StepSource(product, members, files, destination)
         else:
             why, cause = available.why_unmade(base, product)
             why = f"{step} takes {_suffixes(step)}; {why}"
@@ -125,7 +127,7 @@ def _sources_of_recipe(
             builder.waits.append(Wait(recipe.name, product, why, cause))
 
 
-def _inputs_of(result: Result, association: Association, step: str) -> tuple[Input, ...]:
+def _files_of(result: Result, association: Association, step: str) -> tuple[ResultFile, ...]:
     """Return the files of a result that a step takes, in the order of the members."""
 
     def number(file: ResultFile) -> int:
@@ -133,7 +135,7 @@ def _inputs_of(result: Result, association: Association, step: str) -> tuple[Inp
         return next((n for n, root in roots if file.filename.startswith(f"{root}_")), 0)
 
     files = [file for file in result.files if registry.takes_product(step, file.filename)]
-    return tuple(map(_input, sorted(files, key=number)))
+    return tuple(sorted(files, key=number))
 
 
 def _suffixes(step: str) -> str:
@@ -148,10 +150,6 @@ def _meets(recipe: Recipe, members: Iterable[str]) -> bool:
     )
 
 
-def _input(file: Entry | ResultFile) -> Input:
-    return Input(name=file.filename, role=SCIENCE, identity=file.identity, sha256=file.sha256)
-
-
 def _with_blocks_of(recipe: Recipe, step: str) -> Recipe:
     """Return a recipe with those where-blocks only that have parameters of a step."""
     names = (whole_pipeline(step), single_step(step))
@@ -164,5 +162,7 @@ def _add_step(builder: PlanBuilder, recipe: Recipe, step: str, source: StepSourc
     if why := builder.available.not_taken.get(made_of):
         builder.waits.append(Wait(recipe.name, source.product, why, "input"))
         return
-    stage = builder.derive(recipe, source.members, step, source.product, source.inputs)
-    builder.add_stages(source.destination, [stage] if stage else [])
+    inputs = [input_of(file, SCIENCE) for file in source.files]
+    if stage := builder.derive(recipe, source.members, step, source.product, inputs):
+        memory = max(stage.memory, step_bytes(sum(file.size for file in source.files)))
+        builder.add_stages(source.destination, [replace(stage, memory=memory)])

@@ -154,6 +154,17 @@ def test_a_step_takes_the_result_of_the_recipe_that_it_extends(tmp_path):
     assert [chain.recipe for chain in chains(plan)] == ["catalogue"]
 
 
+def test_a_step_on_a_large_mosaic_needs_memory_for_it(tmp_path):
+    """Which may be larger than the detector, from whose pixels stages are estimated."""
+    made = made_by_deep()
+    (mosaic,) = made.results
+    large = tuple(replace(file, size=9 * 10**9) for file in mosaic.files)
+
+    plan = plan_after(tmp_path, replace(made, results=(replace(mosaic, files=large),)))
+
+    assert chains(plan)[0].memory > 25e9
+
+
 def test_a_step_waits_with_the_recipe_that_it_extends(tmp_path):
     """Its own earlier result stays published, because the product is named."""
     failure = Failure(MOSAIC, "no sources", "deep", MOSAIC)
@@ -380,7 +391,7 @@ def test_steps_take_the_products_of_the_recipe_that_is_extended(recipes, expecte
         ({"steps": ["spec3.cube_build"]}, "add `extends`"),
         ({"steps": [STEP], "extends": "quick"}, "recipe quick, .* does not run that stage"),
         ({"steps": [STEP], "keep": ["ramp"]}, "keep: has no effect on single steps"),
-        ({"steps": 5}, "steps: "),
+        ({"steps": 5}, "steps.*found 5"),
     ],
 )
 def test_steps_that_cannot_run_are_mistakes(recipe, mistake):

@@ -21,6 +21,7 @@ STAGE_2 = 210  # bytes per pixel, and per integration if the inputs have integra
 STAGE_3 = (210, 50)  # bytes per pixel of the product, and of each member
 STAGE_1_BESIDE_REFERENCE = (8, 5)  # bytes per pixel; per pixel, group and integration
 OF_REFERENCE = 1.25  # bytes per byte of the reference file
+OF_INPUT = 3  # bytes per byte of the files of a single step; source_catalog needs 2.3
 
 
 def stage_bytes(derivation: Derivation, header: str, largest: int = 0) -> int:
@@ -41,6 +42,14 @@ def stage_bytes(derivation: Derivation, header: str, largest: int = 0) -> int:
         of_pixel = STAGE_3[0] + STAGE_3[1] * count if stage == 3 else STAGE_2 * count
     beside_reference = shape.pixels * beside + OF_REFERENCE * largest
     return round(STAGE + max(shape.pixels * of_pixel, beside_reference))
+
+
+def step_bytes(size: int) -> int:
+    """Return the bytes that a single step needs at least, whose input files have `size` bytes.
+
+    A mosaic or a cube may be much larger than a detector.
+    """
+    return round(STAGE + OF_INPUT * size)
 
 
 def job_bytes(chains: Sequence[Chain], workers: int, most: float = inf) -> float:
