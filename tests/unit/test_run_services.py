@@ -182,6 +182,22 @@ def test_failures_end_a_run_with_an_error_that_names_each():
     )
 
 
+def test_failures_with_one_message_are_one_line():
+    """As when the context of a recipe does not exist; ten of them are named."""
+    failures = [Failure(name=f"deep/{number}", message="no context") for number in range(1000)]
+    failures.insert(1, Failure(name="b", message="killed"))
+
+    lines = Conclusion(summary="", failures=tuple(failures)).error.splitlines()
+
+    named = ", ".join(f"deep/{number}" for number in range(10))
+    assert lines == [
+        "1001 failed; all else is done and published:",
+        f"{named} and 990 more: no context",
+        "b: killed",
+        "`jwmirror failures --all` lists them",
+    ]
+
+
 def test_a_stored_result_is_recalled_while_its_objects_exist(empty_mirror):
     """By its key; and its derivation also when they are lost."""
     results, derivation = ResultStore(empty_mirror.root), records.derivation()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jwmirror.archive.evidence.record import changed_etags, read_answers
 from jwmirror.core.errors import NEW_TOKEN
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Failure
 from jwmirror.core.model.plan import Published, ReferenceFinding
 from jwmirror.core.model.quality import CAVEAT, JudgedResult
@@ -19,7 +20,7 @@ from jwmirror.services.run.results import record_stage_times
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import read_run
 
-SHOWN = 10  # results at the end of a run
+SHOWN = 10  # results at the end of a run, and failures with one message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +34,19 @@ class Conclusion:
 
     @property
     def error(self) -> str:
-        """Name what ends the run with an error, one line each; "" if nothing does."""
+        """Name what ends the run with an error, one line for each message; "" if nothing does."""
         return "\n".join((*self._failed(), *self._doubts()))
 
     def _failed(self) -> Iterator[str]:
         if self.failures:
             yield f"{len(self.failures)} failed; all else is done and published:"
-            for failure in self.failures:
-                message = failure.message.removeprefix(f"{failure.name}: ")
-                yield f"{failure.name}: {printable(message)}"
+            messages = ((f.message.removeprefix(f"{f.name}: "), f.name) for f in self.failures)
+            for message, same in group_by(messages, lambda pair: pair[0]).items():
+                names = ", ".join(name for _, name in same[:SHOWN])
+                more = f" and {len(same) - SHOWN} more" if len(same) > SHOWN else ""
+                yield f"{names}{more}: {printable(message)}"
+            if len(self.failures) > SHOWN:
+                yield "`jwmirror failures --all` lists them"
 
     def _doubts(self) -> Iterator[str]:
         if self.is_strict and self.doubtful:
