@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.core.model import read, write
+from jwmirror.core.model import Receipt, read, write
 from jwmirror.core.model.plan import Attempt
 from jwmirror.core.model.run import Executor
 from jwmirror.engine import allocation, memory_pool
 from jwmirror.engine.allocation import begin_attempt
 from jwmirror.engine.batch import ShortOfMemoryError
+from jwmirror.services.run.calibrate import computed_by_all
 from jwmirror.services.run.jobs import attempts
 from jwmirror.services.run.jobs.attempts import (
     BatchJob,
@@ -21,6 +22,7 @@ from jwmirror.services.run.jobs.attempts import (
     recorded_attempt,
 )
 from jwmirror.store.runs import RunFiles
+from tests.setup import records
 
 GB = 10**9
 FIRST = Attempt(number=1, memory=3 * GB, largest=10 * GB, minutes=20, longest=60)
@@ -153,6 +155,16 @@ def test_without_a_scheduler_a_cause_stays_unknown(files):
     (first,) = earlier_attempts(files, "exposures", "b1", 2)
 
     assert first == FIRST
+
+
+def test_a_receipt_names_what_all_attempts_have_computed():
+    """The last one finds in the store what those before it left, if they started."""
+    results = tuple(records.result("detector1", "x", key=key) for key in ("k1", "k2"))
+    receipt = Receipt(results=results, computed=("k2",))
+
+    assert computed_by_all(receipt, [replace(FIRST, end="memory")]) == ("k1", "k2")
+    assert computed_by_all(receipt, [replace(FIRST, end="never started")]) == ("k2",)
+    assert computed_by_all(receipt, []) == ("k2",)
 
 
 # ---- what a job was given ----------------------------------------------------------------------

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.core.model import Chain, Poll, Receipt, References, SettleResult
+from jwmirror.core.model.plan import Attempt
 from jwmirror.crds.cache import CacheHashes
 from jwmirror.engine.allocation import end_attempt
 from jwmirror.engine.batch import calibrate
@@ -52,6 +53,17 @@ def calibrate_batch(
             reference_sha1=CacheHashes(cache).sha1_of,
             heartbeat=RunFiles(job.run).heartbeat(job.level, job.batch),
         )
+        receipt = replace(receipt, computed=computed_by_all(receipt, present.earlier))
         if receipt.computed:
             measure_archived(mirror, receipt, upstream_after(mirror, poll, settling.waiting))
     return replace(receipt, attempts=(*present.earlier, end_attempt(present.attempt, "done")))
+
+
+def computed_by_all(receipt: Receipt, earlier: Sequence[Attempt]) -> tuple[str, ...]:
+    """Return the keys that the attempts of a job have computed; `receipt` is of the last one.
+
+    A batch has nothing that existed before, so what the last one found, one before it computed.
+    """
+    if all(attempt.end == "never started" for attempt in earlier):
+        return receipt.computed
+    return tuple(dict.fromkeys(result.key for result in receipt.results))
