@@ -1,14 +1,17 @@
 """Settings of a site: limits of jobs, partitions, and the file that keeps them from the config."""
 
 import os
+from pathlib import Path
 
 import pytest
 import yaml
+from snakemake_executor_plugin_slurm.partitions import read_partition_file
 
 from jwmirror.config.load import build_config, read_content
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model.plan import UNLIMITED, JobLimits, Partition
 
+ROOT = Path(__file__).parents[2]
 ONE = {"programs": [1345]}
 PARTITIONS = {
     "short": {"max_runtime": 120, "max_mem_mb": 190000, "max_threads": 6},
@@ -112,11 +115,23 @@ def test_a_missing_site_file_is_a_mistake(tmp_path):
 
 def test_the_slurm_plugin_reads_the_partitions_of_the_same_file(tmp_path):
     """`slurm-partition-config` in a profile names the site file."""
-    from snakemake_executor_plugin_slurm.partitions import read_partition_file
-
     (tmp_path / "site.yaml").write_text(yaml.safe_dump(SITE))
 
     partitions = {p.name: p.limits for p in read_partition_file(tmp_path / "site.yaml")}
 
     assert partitions["short"].max_mem_mb == 190000
     assert partitions["long"].max_runtime == 60 * 60
+
+
+def test_the_shipped_example_is_right(tmp_path):
+    """It can be named as it is, and Slurm's plugin reads it."""
+    example = ROOT / "config" / "site.yaml"
+    config = config_of(tmp_path, named=str(example))
+
+    assert (config.jobs.threads, config.jobs.memory) == (16, 64e9)
+    assert [(p.name, p.seconds) for p in config.jobs.partitions] == [
+        ("short", 4 * 3600),
+        ("large", 48 * 3600),
+    ]
+    plugin = {p.name: p.limits.max_runtime for p in read_partition_file(example)}
+    assert plugin == {"short": 240, "large": 48 * 60}
