@@ -45,10 +45,12 @@ class StageObserver:
         """Return a subclass of a pipeline, or of a step, that reports which steps it skipped."""
 
         def process(instance: Any, *inputs: Any) -> Any:
-            for name in instance.step_defs:
+            steps = tuple(getattr(instance, "step_defs", ()))  # a step has none
+            for name in steps:
                 self._announce(name, getattr(instance, name))
+            if not steps:
+                self._on_step(instance.class_alias)
             result = pipeline.process(instance, *inputs)
-            steps = getattr(instance, "step_defs", ())
             self._wanted.update(step for step in steps if not getattr(instance, step).skip)
             return result
 
