@@ -142,8 +142,9 @@ class Observatory:
                 self._references = self._catalogue = None
 
     def _stars(self) -> stars.CatalogueStars:
-        of_truth = stars.stars_of_truth(self.root / "truth.ecsv")
-        return stars.joined([stars.stars_of_program(self.program), of_truth])
+        if self.program:
+            return stars.stars_of_program(self.program)
+        return stars.joined(map(stars.stars_of_truth, sorted((self.root / "truth").glob("*.ecsv"))))
 
     def reprocess(self, filename: str, same_size: bool = True) -> Holding:
         """Change pixels, DATE and SDP_VER of a file; keep its size in bytes, or make it larger."""
@@ -167,11 +168,11 @@ class Observatory:
             subarray=subarrays[detector],
         )
 
-    def add_gaia_context(self) -> str:
-        """Add a CRDS context whose parameters align mosaics to Gaia; return its name."""
+    def add_gaia_context(self, instrument: str = "nircam") -> str:
+        """Add a CRDS context whose parameters align an instrument's mosaics to Gaia; return it."""
         from jwmirror_simulator.crds.context import add_gaia_context
 
-        return add_gaia_context(self.root / "crds")
+        return add_gaia_context(self.root / "crds", instrument)
 
 
 class LiveReferenceServer(ReferenceServer):

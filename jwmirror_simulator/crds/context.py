@@ -65,26 +65,28 @@ def add_context(crds_root: Path, *, detector: str, filter_name: str, subarray: s
     return replace_reference(crds_root, "flat", old, new)
 
 
-def add_gaia_context(crds_root: Path) -> str:
+def add_gaia_context(crds_root: Path, instrument: str = "nircam") -> str:
     """Add a context whose parameters align mosaics to Gaia (online); return the pmap's name."""
-    folder = crds_root / "references" / "jwst" / "nircam"
-    old = newest_file(folder, "jwst_nircam_pars-tweakregstep_*.asdf")
+    folder = crds_root / "references" / "jwst" / instrument
+    old = newest_file(folder, f"jwst_{instrument}_pars-tweakregstep_*.asdf")
     new = next_name(old)
     with asdf.open(old, lazy_load=False) as file:
         file["parameters"]["abs_refcat"] = "GAIADR3"
         file.write_to(folder / new)
-    return replace_reference(crds_root, "pars-tweakregstep", old.name, new)
+    return replace_reference(crds_root, "pars-tweakregstep", old.name, new, instrument)
 
 
-def replace_reference(crds_root: Path, kind: str, old: str, new: str) -> str:
-    """Add a context in which a NIRCam reference replaces one of its type; return the pmap's name.
+def replace_reference(
+    crds_root: Path, kind: str, old: str, new: str, instrument: str = "nircam"
+) -> str:
+    """Add a context in which a reference replaces one of its type; return the pmap's name.
 
     The new rmap, imap and pmap get the next serial numbers; the old files stay.
     """
     folder = mappings_folder(crds_root)
     pmap = newest_context(crds_root)
-    imap = _child(folder, pmap, "jwst_nircam_", ".imap")
-    rmap = _rmap(crds_root, kind)
+    imap = _child(folder, pmap, f"jwst_{instrument}_", ".imap")
+    rmap = _rmap(crds_root, kind, instrument)
     new_rmap = write_successor(folder / rmap, old, new)
     new_imap = write_successor(folder / imap, rmap, new_rmap)
     context = write_successor(folder / pmap, imap, new_imap)
@@ -98,11 +100,11 @@ def correct_reference(crds_root: Path, name: str, factor: float = 2.0) -> None:
         hdus["SCI"].data *= factor
 
 
-def _rmap(crds_root: Path, kind: str) -> str:
-    """Return the rmap of a NIRCam reference type in the newest context."""
+def _rmap(crds_root: Path, kind: str, instrument: str = "nircam") -> str:
+    """Return the rmap of an instrument's reference type in the newest context."""
     folder = mappings_folder(crds_root)
-    imap = _child(folder, newest_context(crds_root), "jwst_nircam_", ".imap")
-    return _child(folder, imap, f"jwst_nircam_{kind}_", ".rmap")
+    imap = _child(folder, newest_context(crds_root), f"jwst_{instrument}_", ".imap")
+    return _child(folder, imap, f"jwst_{instrument}_{kind}_", ".rmap")
 
 
 def newest_context(crds_root: Path) -> str:

@@ -62,19 +62,17 @@ def distance(ra: np.ndarray, dec: np.ndarray, to_ra: float, to_dec: float) -> np
     return np.degrees(angular_separation(*here, *there))
 
 
-def stars_of_program(program: Program | None) -> CatalogueStars:
+def stars_of_program(program: Program) -> CatalogueStars:
     """Return the stars of all fields of a program, so that each is where it was drawn on its day.
 
     A field that was observed several times has its stars where they were drawn first.
     """
-    by_field = {o.field: o for o in reversed(program.observations)} if program else {}
-    return joined(_stars_of_field(program, each) for each in reversed(by_field.values()) if program)
+    by_field = {o.field: o for o in reversed(program.observations)}
+    return joined(_stars_of_field(program, each) for each in reversed(by_field.values()))
 
 
 def stars_of_truth(path: Path) -> CatalogueStars:
-    """Return the stars of a truth table (ra, dec, flux_jy), which do not move; none without one."""
-    if not path.exists():
-        return joined([])
+    """Return the stars of a truth table (ra, dec, flux_jy), which do not move."""
     table = Table.read(path)
     ra, dec, flux = (np.array(table[name]) for name in ("ra", "dec", "flux_jy"))
     still, mag = np.zeros(len(ra)), -2.5 * np.log10(flux / ZERO_POINT)

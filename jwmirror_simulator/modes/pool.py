@@ -5,7 +5,10 @@ from collections.abc import Iterable
 from jwmirror_simulator.modes.exposure import ModeExposure
 from jwmirror_simulator.operations.associations import POOL_COLUMNS
 
-COLUMNS = f"{POOL_COLUMNS}|EXPOSERR|PATTSTRT|SPEC_NUM|SPAT_NUM|EXSEGTOT|BAND|MOSTILNO"
+COLUMNS = (
+    f"{POOL_COLUMNS}|EXPOSERR|PATTSTRT|SPEC_NUM|SPAT_NUM|EXSEGTOT|BAND|MOSTILNO"
+    "|GRATING|MSAMETFL|EXPSPCIN"
+)
 
 
 def pool_text(exposures: Iterable[ModeExposure]) -> str:

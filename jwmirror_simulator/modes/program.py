@@ -8,9 +8,8 @@ from tempfile import TemporaryDirectory
 
 from jwmirror_simulator.mast.storage.editor import stamp
 from jwmirror_simulator.modes.context import build_context
-from jwmirror_simulator.modes.mode import PROGRAM, Mode, expose
+from jwmirror_simulator.modes.mode import PROGRAM, Mode, expose, write_truth
 from jwmirror_simulator.modes.pool import pool_text
-from jwmirror_simulator.modes.scenes import imager
 from jwmirror_simulator.modes.scenes.coronagraph import CORONAGRAPH
 from jwmirror_simulator.modes.scenes.dark import DARK
 from jwmirror_simulator.modes.scenes.grism import GRISM_SPECTRA
@@ -21,6 +20,7 @@ from jwmirror_simulator.modes.scenes.transit import TRANSIT
 from jwmirror_simulator.observatory import Observatory
 from jwmirror_simulator.operations.associations import pool_name
 from jwmirror_simulator.operations.calibration import STAMPS, run
+from jwmirror_simulator.telescope.exposures import truth_path
 
 MODES = (
     TRANSIT, SLIT_SPECTRUM, MIRI_IMAGE, DARK, CORONAGRAPH, INTERFEROMETER, GRISM_SPECTRA,
@@ -41,7 +41,7 @@ class Job:
 def build(root: Path, modes: Iterable[Mode] = MODES) -> Observatory:
     """Build an observatory of some modes: references, exposures, and their products.
 
-    The true values are constants of each mode's module; those of the imager also in truth.ecsv.
+    The true values are constants of each mode's module; stars of images also have truth tables.
     This takes a minute or two.
     """
     modes = tuple(modes)
@@ -55,7 +55,11 @@ def build(root: Path, modes: Iterable[Mode] = MODES) -> Observatory:
         pool.write_text(pool_text(exposure for mode in modes for exposure in mode.exposures))
         products = calibrate(uncals, pool, root / "crds", Path(folder) / "operations")
         observatory.archive.publish(*uncals, pool, *products)
-    imager.write_truth(root / "truth.ecsv")
+    for mode in modes:
+        if mode.stars:
+            first = mode.exposures[0]
+            band = first.pupil or first.filter
+            write_truth(mode, truth_path(root, PROGRAM, first.observation, band))
     (root / "program.json").write_text("null")
     return observatory
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from jwmirror_simulator.modes.mode import Mode
+from jwmirror_simulator.modes.mode import Mode, write_truth
 from jwmirror_simulator.modes.scenes import (
     coronagraph,
     dark,
@@ -37,6 +37,8 @@ class TruthCheck:
     true: float = 1.0
     tolerance: float  # of the value
     missing: str = ""  # references whose steps are skipped
+    with_gaia: bool = False  # also aligned to Gaia, as plain jwst does it
+    exp_type: str = ""  # if the check concerns one of the mode's types
 
     def holds(self, product: Path) -> bool:
         """Return whether the product has the true value."""
@@ -44,8 +46,10 @@ class TruthCheck:
 
     @property
     def exp_types(self) -> str:
-        """The exposure types of the mode."""
-        return ", ".join(dict.fromkeys(each.exp_type for each in self.mode.exposures))
+        """The exposure types of the mode, or the one of the check."""
+        return self.exp_type or ", ".join(
+            dict.fromkeys(each.exp_type for each in self.mode.exposures)
+        )
 
     @property
     def precision(self) -> str:
@@ -53,10 +57,10 @@ class TruthCheck:
         return f"{100 * self.tolerance / self.true:.0f} %"
 
 
-def _flux_of_field(catalogue: Path) -> float:
+def _flux_of_field(mode: Mode, catalogue: Path) -> float:
     """Return measured / true flux; 0 if stars are missing or out of place."""
     with TemporaryDirectory() as folder:
-        photometry = compare(catalogue, imager.write_truth(Path(folder) / "truth.ecsv"))
+        photometry = compare(catalogue, write_truth(mode, Path(folder) / "truth.ecsv"))
     return photometry.flux_ratio if photometry.good else 0.0
 
 
@@ -88,9 +92,22 @@ CHECKS = (
         pipelines="detector1, image2, image3",
         product="o003/*_cat.ecsv",
         quantity="flux and place of 24 stars",
-        measure=_flux_of_field,
+        measure=partial(_flux_of_field, imager.MIRI_IMAGE),
         tolerance=0.02,
         missing="dark, emicorr, lastframe, reset, rscd",
+        with_gaia=True,
+    ),
+    TruthCheck(
+        mode=grism.GRISM_SPECTRA,
+        name="NIRISS imaging",
+        pipelines="detector1, image2, image3",
+        product="o010/*_cat.ecsv",
+        quantity="flux and place of 7 stars",
+        measure=partial(_flux_of_field, grism.GRISM_SPECTRA),
+        tolerance=0.02,
+        missing="dark",
+        with_gaia=True,
+        exp_type=grism.IMAGE,
     ),
     TruthCheck(
         mode=transit.TRANSIT,

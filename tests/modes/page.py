@@ -21,7 +21,14 @@ OTHERS = (  # mode, exposure types, four cells
         "no truth in flight", "",
     ),
     (
-        "NIRSpec MOS, IFU, slits", "NRS_MSASPEC, NRS_IFU, NRS_FIXEDSLIT",
+        "NIRSpec MOS", "NRS_MSASPEC",
+        "no: spec2 reads the shutter configuration, also an edited one; then it needs camera, "
+        "collimator, disperser, fore, fpa, ote, wavelengthrange",
+        "no: camera, collimator, disperser, fore, fpa, ote, wavelengthrange",
+        "no: also dflat, fflat, sflat, photom", "",
+    ),
+    (
+        "NIRSpec IFU, slits", "NRS_IFU, NRS_FIXEDSLIT",
         *2 * ("no: camera, collimator, disperser, fore, fpa, msa, ote, wavelengthrange",),
         "no: also dflat, fflat, sflat, photom", "",
     ),
@@ -54,7 +61,8 @@ def with_table(page: str) -> str:
 
 def _row(check: TruthCheck) -> str:
     truth = f"{check.quantity} within {check.precision}"
-    return _line(check.name, check.exp_types, check.pipelines, "yes", truth, check.missing)
+    equal = "yes, also with Gaia" if check.with_gaia else "yes"
+    return _line(check.name, check.exp_types, check.pipelines, equal, truth, check.missing)
 
 
 def _line(*cells: str) -> str:

@@ -138,7 +138,7 @@ def test_spectrum_has_the_flux_of_the_star(observatory):
 @pytest.mark.slow
 def test_miri_image_has_its_stars(observatory):
     """image3 finds the stars in place and flux."""
-    measured = compare(made(observatory, "f770w-sub128_cat.ecsv"), observatory.root / "truth.ecsv")
+    measured = compare(made(observatory, "f770w-sub128_cat.ecsv"), observatory.truth(3, "F770W"))
 
     assert measured.good, measured
 

@@ -1,21 +1,13 @@
 """Mosaics aligned to Gaia: workers without network give what plain jwst gives with it."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-import numpy as np
 import pytest
-from astropy.io import fits
 
-from jwmirror_simulator.crds.context import offline_environment
 from jwmirror_simulator.telescope.photometry import compare
 from tests.conftest import need
 from tests.setup.namespaces import missing, routes_in, without_network
+from tests.setup.plain_jwst import differing_arrays
+from tests.setup.plain_mosaics import plain_mosaic, point_wrongly
 
-OFF = 0.3 / 3600  # degrees, of the pointing in all headers of the observation
 MOSAIC = "jw01345-o002_t002_nircam_clear-f200w-sub160"
 ALIGN = {
     "abs_minobj": 6,
@@ -24,39 +16,7 @@ ALIGN = {
     "abs_tolerance": 0.12,
     "abs_fitgeometry": "shift",
 }
-PLAIN = """
-import json, sys
-from jwst.pipeline import Image3Pipeline
-steps = {"tweakreg": json.loads(sys.argv[2]), "source_catalog": {"snr_threshold": 10.0}}
-Image3Pipeline.call(sys.argv[1], steps=steps, save_results=True)
-"""
-
-
-def point_wrongly(path: Path) -> None:
-    """Shift the pointing in a header to the north."""
-    with fits.open(path, mode="update") as hdus:
-        for hdu in hdus:
-            for keyword in {"DEC_REF", "DEC_V1"} & set(hdu.header):
-                hdu.header[keyword] += OFF
-
-
-def run_plain_jwst(site, context: str, folder: Path) -> Path:
-    """Run the pipeline on the recipe's inputs, with the network; return the mosaic."""
-    folder.mkdir()
-    for path, entry in site.entries().items():
-        is_input = path.startswith("recalibrated/deep/") and path.endswith("_cal.fits")
-        is_association = "-o002_" in path and path.endswith("asn.json") and "image3" in path
-        if is_input or is_association:
-            (folder / entry.filename).symlink_to(site.mirror / "current" / path)
-    (association,) = folder.glob("*_image3_*_asn.json")
-    environment = {
-        **os.environ,
-        **offline_environment(site.observatory.root / "crds", context),
-        "ASTROMETRIC_CATALOG_URL": site.observatory.catalogue_url,
-    }
-    command = [sys.executable, "-c", PLAIN, association.name, json.dumps(ALIGN)]
-    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
-    return folder / f"{MOSAIC}_i2d.fits"
+STEPS = {"tweakreg": ALIGN, "source_catalog": {"snr_threshold": 10.0}}
 
 
 @pytest.mark.slow
@@ -73,7 +33,7 @@ def test_a_worker_without_network_aligns_to_gaia_as_plain_jwst_does(site, tmp_pa
 
     site.snakemake(environment=without_network(tmp_path / "node", "calibrate_batch.py"))
     asked = len(observatory.catalogue.requests)
-    plain = run_plain_jwst(site, context, tmp_path / "plain")
+    plain = plain_mosaic(site, "o002", context, STEPS, tmp_path / "plain")
 
     assert site.tally().computed == {"image2": 3, "image3": 1}
     assert (asked, len(observatory.catalogue.requests)) == (1, 2)
@@ -83,10 +43,6 @@ def test_a_worker_without_network_aligns_to_gaia_as_plain_jwst_does(site, tmp_pa
         for path, each in site.entries().items()
         if path.startswith("recalibrated/deep/")
     }
-    with fits.open(made[f"{MOSAIC}_i2d.fits"]) as ours, fits.open(plain) as theirs:
-        arrays = [hdu.name for hdu in theirs if hdu.is_image and hdu.data is not None]
-        assert {"SCI", "ERR", "WHT"} <= set(arrays)
-        for name in arrays:
-            np.testing.assert_array_equal(ours[name].data, theirs[name].data, err_msg=name)
+    assert not differing_arrays(made[f"{MOSAIC}_i2d.fits"], plain)
     measured = compare(made[f"{MOSAIC}_cat.ecsv"], observatory.truth(2, "F200W"))
     assert measured.good, measured

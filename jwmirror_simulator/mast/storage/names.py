@@ -22,11 +22,15 @@ ASSOCIATION = re.compile(
 POOL = re.compile(
     r"(?P<fileset>jw(?P<program>\d{5}))_(?P<stamp>\d{8}t\d{6})_(?P<suffix>pool)\.(?P<extension>csv)"
 )
+SHUTTERS = re.compile(
+    r"(?P<group>(?P<fileset>jw(?P<program>\d{5})\d{6}_\d{2}))_(?P<suffix>msa)\.(?P<extension>fits)"
+)
 KINDS = {
     "pool": POOL,
     "association": ASSOCIATION,
     "guide star": GUIDE_STAR,
     "exposure": EXPOSURE,
+    "shutters": SHUTTERS,
     "product": PRODUCT,
 }
 

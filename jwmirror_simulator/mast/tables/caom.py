@@ -25,6 +25,7 @@ DESCRIPTIONS = {
     "ami-oi": "exposure (L3): interferometric observables",
     "psf-ami-oi": "exposure (L3): interferometric observables of the PSF reference",
     "aminorm-oi": "target (L3): interferometric observables, normalised",
+    "msa": "exposure: NIRSpec shutter configuration",
     "asn": "Association table: lists the inputs of a product",
     "pool": "Association pool: lists the candidates of a program",
 }
@@ -44,7 +45,8 @@ def product_type(holding: Holding) -> str:
         return "THUMBNAIL" if name.thumb else "PREVIEW"
     if name.kind in ("association", "pool"):
         return "INFO"
-    return "AUXILIARY" if name.kind == "guide star" or name.suffix == "segm" else "SCIENCE"
+    auxiliary = name.kind in ("guide star", "shutters") or name.suffix == "segm"
+    return "AUXILIARY" if auxiliary else "SCIENCE"
 
 
 def subgroup(holding: Holding) -> str:

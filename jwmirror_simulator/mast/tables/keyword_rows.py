@@ -20,8 +20,8 @@ DATES = frozenset(_DATES.split())
 
 
 def table_of(holding: Holding) -> str | None:
-    """Return the table that lists a file (Nircam, GuideStar...); None for files other than FITS."""
-    if holding.name.extension != "fits":
+    """Return the table that lists a file (Nircam, GuideStar...); None for files without a row."""
+    if holding.name.extension != "fits" or holding.name.kind == "shutters":
         return None
     if holding.name.kind == "guide star":
         return "GuideStar"

@@ -119,14 +119,18 @@ def stars() -> SkyCoord:
     return to_sky(CAMERA, SUB256, CENTRE, ROLL, COLUMNS, ROWS)
 
 
+def _fluxes_in_band() -> np.ndarray:
+    """Return the fluxes (Jy) of the stars through the filter alone."""
+    return FLUXES / 1000 * flux_at(np.linspace(*WAVELENGTHS, 1000)).mean()
+
+
 def _light_of(exposure: ModeExposure) -> np.ndarray:
     """Return the sky and the stars, or the stars' spectra."""
     looks_at = SkyCoord(exposure.ra, exposure.dec, unit="deg")
     x, y = to_pixels(CAMERA, SUB256, looks_at, ROLL, stars())
     if exposure.exp_type == SPECTRA:
         return _sky() + _spectra(x, y)
-    band = flux_at(np.linspace(*WAVELENGTHS, 1000)).mean()
-    rates = FLUXES / 1000 * band / (MJSR_PER_DN * CAMERA.pixel_area * 1e6)
+    rates = _fluxes_in_band() / (MJSR_PER_DN * CAMERA.pixel_area * 1e6)
     return SKY + light_of(SUB256.columns, x, y, rates)
 
 
@@ -203,6 +207,7 @@ GRISM_SPECTRA = Mode(
     light_of=_light_of,
     write_references=_write_references,
     keys=dict.fromkeys((TWEAKREG_STEP.kind, SOURCE_CATALOG_STEP.kind), (BY_TYPE,)),
+    stars=lambda: (stars(), _fluxes_in_band()),
 )
 
 

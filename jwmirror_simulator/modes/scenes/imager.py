@@ -2,11 +2,9 @@
 
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.table import Table
 from stdatamodels.jwst.datamodels import MirImgApcorrModel, MirImgPhotomModel
 
 from jwmirror_simulator.crds.parameters import SOURCE_CATALOG_STEP, TWEAKREG_STEP, put_step
@@ -88,14 +86,6 @@ def _light_of(exposure: ModeExposure) -> np.ndarray:
     return SKY + light_of(SUB128.columns, x, y, rates)
 
 
-def write_truth(path: Path) -> Path:
-    """Write the truth table (ra, dec in degrees; flux_jy) of the field."""
-    places, fluxes = stars()
-    table = Table([places.ra.deg, places.dec.deg, fluxes], names=["ra", "dec", "flux_jy"])
-    table.write(path, overwrite=True)
-    return path
-
-
 def _write_references(writer: ReferenceWriter) -> None:
     write_pixels(writer, CAMERA, SUB128, (FILTER,))
     write_optics(writer, CAMERA, EXP_TYPE, FILTER)
@@ -114,4 +104,5 @@ MIRI_IMAGE = Mode(
     light_of=_light_of,
     write_references=_write_references,
     keys=dict.fromkeys((TWEAKREG_STEP.kind, SOURCE_CATALOG_STEP.kind), (BY_TYPE,)),
+    stars=stars,
 )
