@@ -29,23 +29,35 @@ def point_wrongly(path: Path) -> None:
                 hdu.header[keyword] += OFF
 
 
-def plain_mosaic(
+def recalibrated_files(site: Site) -> dict[str, Path]:
+    """The files of the recipe "deep" in the current generation, by name."""
+    return {
+        entry.filename: site.mirror / "current" / path
+        for path, entry in site.entries().items()
+        if path.startswith("recalibrated/deep/")
+    }
+
+
+def plain_image3(
     site: Site, candidate: str, context: str, steps: Mapping[str, Any], folder: Path
-) -> Path:
-    """Run image3 on the inputs of the recipe "deep", with the network; return the mosaic."""
+) -> list[Path]:
+    """Run image3 on the inputs of the recipe "deep", with the network; return what it makes."""
     folder.mkdir()
-    for path, entry in site.entries().items():
-        is_input = path.startswith("recalibrated/deep/") and path.endswith("_cal.fits")
-        is_association = f"-{candidate}_" in path and path.endswith("asn.json") and "image3" in path
-        if is_input or is_association:
-            (folder / entry.filename).symlink_to(site.mirror / "current" / path)
-    (association,) = folder.glob("*_image3_*_asn.json")
+    for name, path in recalibrated_files(site).items():
+        if name.endswith("_cal.fits"):
+            (folder / name).symlink_to(path)
+    (association,) = (
+        path
+        for path, entry in site.entries().items()
+        if f"-{candidate}_" in entry.filename and "_image3_" in entry.filename
+    )
+    (folder / "asn.json").symlink_to(site.mirror / "current" / association)
     environment = {
         **os.environ,
         **offline_environment(site.observatory.root / "crds", context),
         "ASTROMETRIC_CATALOG_URL": site.observatory.catalogue_url,
     }
-    command = [sys.executable, "-c", CALL, association.name, json.dumps(steps)]
+    command = [sys.executable, "-c", CALL, "asn.json", json.dumps(steps)]
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
-    (mosaic,) = folder.glob(f"*-{candidate}_*_i2d.fits")
-    return mosaic
+    made = [path for path in folder.iterdir() if path.suffix in (".fits", ".ecsv")]
+    return [path for path in made if not path.is_symlink()]
