@@ -11,12 +11,13 @@ from jwmirror.core.model import Exclusion, Failure, Receipt, Recipe, Where, cano
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import LEVELS_WITHOUT_GRISMS, STEPS, JobLimits
 from jwmirror.engine.batch import calibrate
+from jwmirror.engine.measuring import StageObserver
 from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.pipeline.derivation import differences
 from jwmirror.pipeline.headers import crds_header, parse_header
 from jwmirror.pipeline.identity import identified_version
 from jwmirror.pipeline.parameters.resolution import resolve
-from jwmirror.pipeline.registry import pars_types, reference_types
+from jwmirror.pipeline.registry import pars_types, reference_types, steps_of
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import available_files, taken_from_upstream
 from jwmirror.planning.plan import headers_and_pipelines
@@ -404,6 +405,17 @@ def test_steps_that_cannot_run_are_mistakes(recipe, mistake):
 
 
 # ---- in a worker -------------------------------------------------------------------------------
+
+
+def test_a_step_is_announced_as_in_its_pipeline():
+    """It has no inner steps that could be."""
+    begun = []
+    observed = StageObserver(begun.append).observed(steps_of(STEP)["source_catalog"])
+
+    with pytest.raises(FileNotFoundError):  # jwst's own method runs after that
+        observed().process("no_i2d.fits")
+
+    assert begun == ["source_catalog"]
 
 
 def stored_row(path, store):

@@ -16,7 +16,7 @@ def steps_of_recipe(line: Sequence[str], recipes: Raw) -> tuple[tuple[str, ...],
     """Return the steps that a recipe runs alone, and the recipe whose products they take.
 
     `line` are the recipe and those that it extends. The next recipe of the line that runs stages
-    makes the products; "" if there is none, for MAST's.
+    makes the products; "" without one, for those of MAST.
     """
     for number, name in enumerate(line):
         if "steps" in recipes[name]:
