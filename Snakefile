@@ -26,4 +26,4 @@ localrules:
 rule all:
     default_target: True
     input:
-        rules.conclude_run.output.conclusion,
+        end_of_run,

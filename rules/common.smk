@@ -7,6 +7,7 @@ of former runs are found in the store, by key and checksum, and never by file ti
 import logging
 import sys
 from contextlib import redirect_stderr
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from snakemake.cli import parse_args
 from jwmirror.core.model import Orders, canonical, read
 from jwmirror.core.model.plan import LEVELS, UNLIMITED
 from jwmirror.core.model.run import Executor
+from jwmirror.services.kept.unchanged_run import conditions_of
 from jwmirror.services.run.jobs.attempts import earlier_attempts, needed_memory, needed_minutes
 from jwmirror.services.run.session import (
     RunSession,
@@ -88,7 +90,7 @@ onstart:
 
 
 onsuccess:
-    SESSION.end()
+    SESSION.succeed()
 
 
 onerror:
@@ -109,6 +111,23 @@ def mirror(wildcards):
 def run(wildcards):
     """Return the folder of this run's records, for params."""
     return str(RUN.folder)
+
+
+@cache
+def conditions_at_start():
+    """Return what the run depends on besides MAST and CRDS, as it is before the first job."""
+    return canonical(conditions_of(CONFIG))
+
+
+def conditions(wildcards):
+    """Return the same, for params."""
+    return conditions_at_start()
+
+
+def end_of_run(wildcards):
+    """Return the run's conclusion; nothing if the query found that nothing changed."""
+    checkpoints.query_archive.get()
+    return [] if RUN.unchanged.exists() else rules.conclude_run.output.conclusion
 
 
 def fetch_receipts(wildcards):

@@ -1,7 +1,8 @@
 """Ask MAST what the config's programs have, and how that differs from the mirror.
 
 In: the archive, the current generation. Out: the poll (listings and changes, with reasons) and
-the orders, one per observation that has something to fetch.
+the orders, one per observation that has something to fetch. If nothing changed since the last
+run, CRDS is asked, too; if nothing changed there either, that is recorded, and the run ends.
 """
 
 
@@ -25,15 +26,18 @@ checkpoint query_archive:
         token_socket=SESSION.token_socket,
         token_variable=CONFIG.token_variable,
         downloads=CONFIG.downloads,
-        keep_free=CONFIG.keep_free,
         when_deselected=CONFIG.when_deselected,
-        fetch_gb=CONFIG.max_fetch_gb,
         selections=canonical(CONFIG.selections),
         searches=canonical(CONFIG.searches),
-        vanish_limit=CONFIG.vanish_limit,
         accept_vanished=canonical(CONFIG.accept_vanished),
         accept_refused=canonical(CONFIG.accept_refused),
-        recheck=CONFIG.recheck,
+        limits={
+            "vanish_limit": CONFIG.vanish_limit,
+            "recheck": CONFIG.recheck,
+            "keep_free": CONFIG.keep_free,
+            "fetch_gb": CONFIG.max_fetch_gb,
+        },
+        conditions=conditions,
     message:
         "Asking {params.url} what the programs have"
     script:

@@ -48,6 +48,7 @@ rule conclude_run:
         mirror=mirror,
         run=run,
         strict=CONFIG.strict,
+        conditions=conditions,
     message:
         "Concluding"
     script:

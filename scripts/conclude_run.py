@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 
 from jwmirror.core.log import log_to
-from jwmirror.core.model import read, write
+from jwmirror.core.model import parse, read, write
 from jwmirror.core.model.plan import Published
+from jwmirror.services.kept.unchanged_run import RunConditions
 from jwmirror.services.run.conclude import conclude_run
 
 log_to(snakemake.log[0])
@@ -15,6 +16,7 @@ conclusion = conclude_run(
     published=read(snakemake.input.published, Published),
     page=read(snakemake.input.report, dict[str, str])["page"],
     strict=snakemake.params.strict,
+    conditions=parse(snakemake.params.conditions, RunConditions),
 )
 print(conclusion.summary, flush=True)
 if conclusion.error:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jwmirror.core.log import log_to
 from jwmirror.core.model import Search, Selection, parse
+from jwmirror.services.kept.unchanged_run import RunConditions, record_if_unchanged
 from jwmirror.services.run.query import query_archive
 from jwmirror.services.run.session import failures_are_recorded
 
@@ -20,11 +21,10 @@ with failures_are_recorded(run, "query_archive", [each.program for each in selec
         downloads=snakemake.params.downloads,
         selections=selections,
         searches=parse(snakemake.params.searches, tuple[Search, ...]),
-        vanish_limit=snakemake.params.vanish_limit,
         accept_vanished=parse(snakemake.params.accept_vanished, tuple[int, ...]),
-        recheck=snakemake.params.recheck,
-        keep_free=snakemake.params.keep_free,
         when_deselected=snakemake.params.when_deselected,
-        fetch_gb=snakemake.params.fetch_gb,
+        **snakemake.params.limits,
         accept_refused=parse(snakemake.params.accept_refused, tuple[str, ...]),
     )
+    conditions = parse(snakemake.params.conditions, RunConditions)
+    record_if_unchanged(Path(snakemake.params.mirror), run, conditions)

@@ -9,6 +9,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.files import write_or_link
 from jwmirror.core.jsonio import encoded, write
 from jwmirror.core.model import Doubt, Listing, Poll, Product
+from jwmirror.core.model.run import Confirmation
 from jwmirror.store.runs import RunFiles, newest_first, read_if_written
 
 log = logging.getLogger(__name__)
@@ -66,8 +67,12 @@ def previous_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listin
 
 def previous_poll_time(folder: Path, program: int) -> str:
     """Return when MAST last listed a program before a run, ISO; "" if it never did."""
-    listings = (listing for _, poll in _earlier_polls(folder) for listing in poll.listings)
-    return next((each.asked_at for each in listings if each.program == program), "")
+    for path, poll in _earlier_polls(folder):
+        confirmation = read_if_written(RunFiles(path).confirmed, Confirmation)
+        for listing in poll.listings:
+            if listing.program == program:
+                return confirmation.at if confirmation else listing.asked_at
+    return ""
 
 
 def previous_doubts(folder: Path, programs: Iterable[int]) -> list[Doubt]:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -27,7 +28,7 @@ from jwmirror.core.model import (
 from jwmirror.core.model.plan import LEVELS, Published, References
 from jwmirror.core.model.product import Scope
 from jwmirror.core.model.quality import JudgedResult
-from jwmirror.core.model.run import Run, Stop
+from jwmirror.core.model.run import Confirmation, Run, Stop
 from jwmirror.store.entries import upstream_entries
 from jwmirror.store.generations import Generations
 from jwmirror.store.manifest import Entries
@@ -64,6 +65,8 @@ class RunFiles:
         self.attempts = self.folder / "attempts"
         self.stopped = self.folder / "stopped.json"
         self.heartbeats = self.folder / "heartbeats"  # while jobs run
+        self.unchanged = self.folder / "unchanged.json"  # id of the run since which nothing changed
+        self.confirmed = self.folder / "confirmed.json"  # by later runs that changed nothing
 
     def plan(self, level: str) -> Path:
         """Return the file of a level's plan."""
@@ -141,8 +144,10 @@ def last_run(mirror: Path) -> Run | None:
     polled = next((n for n, folder in enumerate(folders) if RunFiles(folder).poll.exists()), None)
     newest = folders if polled is None else folders[: polled + 1]
     files = (RunFiles(folder).held_back for folder in folders)
+    run = read_run(folders[polled or 0])
+    confirmation = read_if_written(RunFiles(folders[polled or 0]).confirmed, Confirmation)
     return replace(
-        read_run(folders[polled or 0]),
+        run.confirmed_by(confirmation) if confirmation else run,
         held_back=next(_existing(files, HELD_BACK), ()),
         stops=tuple(stop for folder in reversed(newest) if (stop := _stop(folder))),
     )
@@ -191,6 +196,26 @@ def read_run(folder: Path) -> Run:
         held_back=read_if_written(files.held_back, HELD_BACK) or (),
         refused=orders.refused if orders else (),
     )
+
+
+def merge_unchanged(mirror: Path, run: str) -> None:
+    """Delete the records and logs of a run that changed nothing; the run before it dates it.
+
+    Any other run stays as it is.
+    """
+    files = RunFiles(mirror / "receipts" / "runs" / run)
+    former_id = read_if_written(files.unchanged, str)
+    poll = read_if_written(files.poll, Poll) if former_id else None
+    if poll is None:
+        return
+    former = RunFiles(files.folder.parent / f"{former_id}")
+    before = read_if_written(former.confirmed, Confirmation)
+    at = max((listing.asked_at for listing in poll.listings), default="")
+    if before is None or before.at < at:  # else it was counted, and then killed
+        write(former.confirmed, Confirmation(at=at, runs=(before.runs if before else 0) + 1))
+    failpoint("unchanged: counted")
+    shutil.rmtree(files.folder, ignore_errors=True)
+    shutil.rmtree(mirror / "logs" / run, ignore_errors=True)
 
 
 def work_folders(mirror: Path) -> list[Path]:

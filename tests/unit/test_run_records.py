@@ -87,6 +87,8 @@ def test_the_records_of_a_run_are_in_its_folder(tmp_path):
         "report": "report.json",
         "conclusion": "conclusion.json",
         "stopped": "stopped.json",
+        "unchanged": "unchanged.json",
+        "confirmed": "confirmed.json",
     }
     assert run.plan("2") == run.folder / "plan-2.json"
     assert run.ahead("2") == run.folder / "ahead-2.json"

@@ -1,7 +1,7 @@
 """Records of what MAST lists, and of how that differs from the mirror."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -300,6 +300,15 @@ class Poll:
         """The programs that were polled, also those whose listing could not be read."""
         doubted = {doubt.program for doubt in self.doubts if not doubt.search}
         return {listing.program for listing in self.listings} | doubted
+
+    @property
+    def repeated(self) -> Self:
+        """The poll as the next one finds it if nothing changes, and this run did all of its work.
+
+        Only the files that MAST withholds are found again.
+        """
+        changes = tuple(change for change in self.changes if change.kind == WITHHELD)
+        return replace(self, changes=changes, first=(), deselected={}, confirmed=())
 
     def __post_init__(self) -> None:
         former: object = self.doubts

@@ -1,7 +1,7 @@
 """Records of one call of the workflow."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jwmirror.core.model.plan import (
     Chain,
@@ -86,6 +86,14 @@ class RunEstimate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """Later runs that found everything as one run had left it; their own records are deleted."""
+
+    at: str  # ISO, UTC: when MAST answered the last of them
+    runs: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """The records of one run; those of stages that it did not reach are None or empty."""
 
@@ -100,6 +108,23 @@ class Run:
     held_back: tuple[JudgedResult, ...] = ()  # results that it did not publish
     refused: tuple[RefusedProduct, ...] = ()  # by earlier runs; see still_refused
     stops: tuple[Stop, ...] = ()  # of this run and later ones that did not publish, oldest first
+    confirmed: Confirmation | None = None  # then the records are as the last of these runs saw them
+
+    def confirmed_by(self, confirmation: Confirmation) -> "Run":
+        """Return the records as a later run would have written them that changed nothing."""
+        listings = self.poll.listings if self.poll else ()
+        listings = tuple(replace(each, asked_at=confirmation.at) for each in listings)
+        findings = tuple(replace(finding, is_new=False) for finding in self.findings)
+        return replace(
+            self,
+            poll=self.poll and replace(self.poll.repeated, listings=listings),
+            references=self.references and replace(self.references, findings=findings),
+            plans=tuple(replace(plan, batches={}) for plan in self.plans),
+            fetch_receipts=(),
+            batch_receipts=(),
+            published=self.published and replace(self.published, is_new=False),
+            confirmed=confirmation,
+        )
 
     @property
     def changes(self) -> tuple[Change, ...]:

@@ -1,16 +1,17 @@
 """Load a config with its parameters checked, each recipe's by the jwst that will run it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jwmirror.config.load import Config, build_config, read_content, token_variable
 from jwmirror.config.recipes.recipes import Checker
 from jwmirror.config.yaml_files import YamlText
 from jwmirror.core.grouping import group_by
+from jwmirror.core.jsonio import digest
 from jwmirror.core.model import Recipe
-from jwmirror.core.model.parameters import Remarks
+from jwmirror.core.model.parameters import PlainMapping, Remarks
 from jwmirror.net.http import check_token_url
 from jwmirror.pipeline.allowed_environments import (
     EnvironmentNotAllowedError,
@@ -18,9 +19,13 @@ from jwmirror.pipeline.allowed_environments import (
     is_allowed,
 )
 from jwmirror.pipeline.child_environment import remove_user_variables, take_token
+from jwmirror.services.kept.answers import keep_answer, read_answer
+from jwmirror.services.kept.dependencies import own_files_digest, software_digest
 
 if TYPE_CHECKING:  # imports jwst: seconds
     from jwmirror.planning.resolvers.local import Resolver
+
+REMARKS = "remarks"  # name of the kept answers
 
 
 def load_checked_config(path: Path, settings: Sequence[str] = ()) -> Config:
@@ -39,7 +44,9 @@ def build_checked_config(content: YamlText, check_parameters: bool = True) -> Co
     """
     remove_user_variables()  # before CRDS is imported, which reads some of them
     token = take_token(token_variable(content))  # before any other Python is started
-    config = build_config(content, _checker_of if check_parameters else None)
+    remarks = KeptRemarks(content.value)
+    config = build_config(content, remarks.checker_of if check_parameters else None)
+    remarks.keep()
     if token:
         check_token_url(config.archive_url)
     return replace(config, token=token)
@@ -56,10 +63,40 @@ def environment_notes(recipes: Iterable[Recipe]) -> Iterator[str]:
             yield f"parameters that jwst checks were not checked (recipe {names}): {error}"
 
 
-def _checker_of(python: str) -> Checker:
-    if not is_allowed(python):
-        return lambda parameters, place, is_exported: Remarks()
-    return resolver_of(python).remarks
+class KeptRemarks:
+    """Remarks of jwst on parameters, kept in the mirror of a config, so that jwst is not imported.
+
+    An answer is found by everything that it depends on: the question, the software, and the files
+    and functions that the parameters name.
+    """
+
+    def __init__(self, raw: Any):
+        name = raw.get("mirror", "mirror") if isinstance(raw, Mapping) else ""
+        self._mirror = Path(name if isinstance(name, str) else "")
+        _, known = read_answer(self._mirror, REMARKS, dict[str, Remarks])
+        self._known, self._asked = known or {}, dict[str, Remarks]()
+
+    def checker_of(self, python: str) -> Checker:
+        """Return the check of parameters by the jwst of an environment."""
+        if not is_allowed(python):
+            return lambda parameters, place, is_exported: Remarks()
+        software = software_digest([python])
+
+        def check(parameters: PlainMapping, place: str, is_exported: bool) -> Remarks:
+            base = Path.cwd()
+            files = own_files_digest(parameters, base)
+            question = digest([software, files, str(base), parameters, place, is_exported])
+            known = self._known.get(question)
+            remarks = known or resolver_of(python).remarks(parameters, place, is_exported)
+            self._asked[question] = remarks
+            return remarks
+
+        return check
+
+    def keep(self) -> None:
+        """Keep the answers that were needed, in place of earlier ones."""
+        if self._asked.keys() - self._known.keys():
+            keep_answer(self._mirror, REMARKS, {}, self._asked)
 
 
 def resolver_of(python: str) -> "Resolver":

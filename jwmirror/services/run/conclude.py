@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jwmirror.archive.evidence.record import changed_etags, read_answers
@@ -11,11 +11,12 @@ from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Failure
 from jwmirror.core.model.plan import Published, ReferenceFinding
 from jwmirror.core.model.quality import CAVEAT, JudgedResult
-from jwmirror.core.model.run import Run
+from jwmirror.core.model.run import Confirmation, Run
 from jwmirror.core.printing import printable
 from jwmirror.crds.affected import reference_notices
 from jwmirror.net.resume_record import kind_of_etag
 from jwmirror.report.quality import NEXT_STEP, doubt_line, doubtful_results, is_accepted
+from jwmirror.services.kept.unchanged_run import RunConditions, remember_run
 from jwmirror.services.run.results import record_stage_times
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import read_run
@@ -58,22 +59,39 @@ class Conclusion:
 
 
 def conclude_run(
-    *, mirror: Path, run: Path, published: Published, page: str, strict: bool = False
+    *,
+    mirror: Path,
+    run: Path,
+    published: Published,
+    page: str,
+    strict: bool = False,
+    conditions: RunConditions | None = None,
 ) -> Conclusion:
     """Sum up a run by the records in its folder; `page` is its report, relative to the mirror.
 
     With `strict`, caveats that are not accepted are an error. The mirror keeps how long the stages
-    took.
+    took, and, without an error, the `conditions` with which a later run changes nothing.
     """
-    records = read_run(run)
+    records = replace(read_run(run), published=published)
     with suppress(OSError):  # estimates alone need it
         record_stage_times(mirror, records.computed_keys)
-    state = "is unchanged"
-    if published.is_new:
-        state = f"is new: {Generations(mirror).read(published.generation).cause}"
-    summary = f"{mirror}/current: generation {published.generation} {state}; {mirror}/{page}"
+    conclusion = _conclusion(mirror, records, page, strict)
+    if conditions and not conclusion.error:
+        again = records.confirmed_by(Confirmation(at="", runs=0))
+        end = _conclusion(mirror, again, page, strict).summary
+        remember_run(mirror, run, records, conditions.parts, end)
+    return conclusion
+
+
+def _conclusion(mirror: Path, records: Run, page: str, strict: bool) -> Conclusion:
+    generation, state = 0, "is unchanged"
+    if records.published:
+        generation = records.published.generation
+        if records.published.is_new:
+            state = f"is new: {Generations(mirror).read(generation).cause}"
     doubtful = _doubtful(mirror, records)
     lines = (
+        f"{mirror}/current: generation {generation} {state}; {mirror}/{page}",
         *_unmatched_lines(records),
         *(f"Without effect: {note}" for note in records.plan_notes),
         *map(str, records.still_refused),
@@ -85,7 +103,7 @@ def conclude_run(
         *_look_at(doubtful),
     )
     return Conclusion(
-        summary="\n".join((summary, *lines)),
+        summary="\n".join(lines),
         failures=records.failures,
         doubtful=doubtful,
         is_strict=strict,

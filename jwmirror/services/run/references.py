@@ -82,6 +82,40 @@ def sync_references(
     return replace(references, findings=tuple(findings), gaia=slices)
 
 
+def watched_references(
+    mirror: Path,
+    last: References,
+    recipes: Sequence[Recipe],
+    url: str,
+    policy: str,
+    on_new_context: str,
+    cache: Path,
+) -> References:
+    """Return what CRDS says now of the context and the files of the `last` run of the mirror.
+
+    It equals that record if nothing changed. Files that are missing in the cache are synced.
+
+    Raises:
+        ReferencesError: CRDS gives no valid answer.
+    """
+    if not last.context:  # nothing was to be calibrated
+        return last
+    client = CrdsClient(url)
+    offered = resolve_context(client, policy, cache)
+    context = context_to_use(mirror, offered, policy, on_new_context)
+    now = replace(
+        last,
+        context=context,
+        server=url,
+        files=sync_files(client, last.files, context, cache),
+        mappings=_sync_mappings(client, context, cache, recipes),
+        offered=offered if offered != context else "",
+        unwatched=client.unreachable,
+    )
+    found = watch_files(client, cache, known_sums(cache, last), now)
+    return replace(now, findings=tuple(current_findings(found, now, last, mirror)))
+
+
 def preview_references(
     mirror: Path,
     url: str,

@@ -33,6 +33,8 @@ from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
 from jwmirror.store.runs import (
     RunFiles,
     close_measurements,
+    merge_unchanged,
+    newest_first,
     number_run,
     read_if_written,
     work_folders,
@@ -154,6 +156,8 @@ class RunSession:
             take_over(folder, RunFiles(self.files.folder.with_name(folder.name)))
         try:
             with as_store_error("start of the run", "nothing was changed"):
+                for folder in newest_first(self.files.folder.parent)[:1]:
+                    merge_unchanged(self.mirror, folder.name)  # it was killed before it did that
                 number_run(self.files.folder)
                 write(self.files.executor, executor)
                 make_private(self.work.parent)  # what is made there may be exclusive
@@ -164,6 +168,12 @@ class RunSession:
         if executor.job_name:
             arguments = (executor.job_name, self._ended)
             threading.Thread(target=report_waiting_jobs, args=arguments, daemon=True).start()
+
+    def succeed(self) -> None:
+        """End the run; if it changed nothing, delete its records, which the one before counts."""
+        with suppress(OSError):  # then the next run does it
+            merge_unchanged(self.mirror, self.id)
+        self.end()
 
     def end(self) -> None:
         """Delete the run's work folder and heartbeats, and unlock the mirror.

@@ -1,0 +1,1 @@
+"""Answers that are kept in the mirror, and what they depend on."""

@@ -1,0 +1,129 @@
+"""What answers depend on, each as a digest of its content: software, the user's files, the mirror.
+
+Too much is included rather than too little: a change without effect costs time, and no more.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.files import FileStamp, cached_digest, read_bytes
+from jwmirror.core.jsonio import digest
+from jwmirror.pipeline.allowed_environments import is_allowed
+from jwmirror.pipeline.derivation import engine_versions
+from jwmirror.pipeline.engine_content import package_code
+from jwmirror.pipeline.installed import installed_versions
+from jwmirror.pipeline.usercode.files import absolute_path
+from jwmirror.pipeline.usercode.hooks import BETWEEN, KINDS, TOKEN, hook_sources
+from jwmirror.planning.resolvers.by_environment import resolvers_of
+
+LISTING = 1 << 20  # bytes of the largest text file whose words are looked up as names of files
+HOOKS = (*KINDS, BETWEEN)  # keys of a config below which texts are hooks
+MARKS = ("accepted", "invalidated", "losses")  # folders of a mirror whose files change results
+
+
+# ---- software --------------------------------------------------------------------------------
+
+
+def software_digest(pythons: Iterable[str]) -> str:
+    """Return the digest of the software of some environments ("": the running one).
+
+    These are the versions of all packages, the content of jwst, stcal and stdatamodels where it is
+    not as released, and the content of jwmirror.
+    """
+    own = package_code("jwmirror").content
+    return digest([own, *((python, _software(python)) for python in sorted({"", *pythons}))])
+
+
+def _software(python: str) -> object:
+    if not python:
+        return installed_versions(), engine_versions()
+    if not is_allowed(python):
+        return "not allowed"
+    try:
+        return installed_versions(python), dict(resolvers_of(Path(), "").of(python).engine)
+    except CalibrationError as err:  # the environment does not work
+        return str(err)
+
+
+# ---- files and functions of the user ---------------------------------------------------------
+
+
+def own_files_digest(config: object, base: Path) -> str:
+    """Return the digest of all files and functions that texts of a config name, by content.
+
+    Relative names start at `base`. Files that a short text file names are included, such as the
+    members of an association.
+    """
+    files: dict[str, str] = {}
+    for text in _texts(config):
+        files |= _named_files(text, [base])
+    for path in list(files):
+        files |= _named_files(_text_of(path), [base, Path(path).parent])
+    hooks = sorted({source for text in _hooks(config) for source in _hook_sources(text, base)})
+    return digest([sorted(files.items()), hooks])
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for key, each in value.items() for text in (str(key), *_texts(each)))
+    elif isinstance(value, list | tuple):
+        yield from (text for each in value for text in _texts(each))
+
+
+def _named_files(text: str, bases: Iterable[Path]) -> dict[str, str]:
+    """Return the files that a text or one of its words names, by path, with their sha256."""
+    words = {text, *(word.strip("'\"") for word in TOKEN.findall(text))}
+    named: dict[str, str] = {}
+    for path in (absolute_path(word, base) for word in words for base in bases if word.strip()):
+        with suppress(OSError, ValueError):  # no file, or no name of a file
+            if path.is_file():
+                named[str(path)] = cached_digest(path)
+    return named
+
+
+def _text_of(path: str) -> str:
+    """Return the content of a short text file; "" of any other."""
+    with suppress(OSError, UnicodeDecodeError):
+        return read_bytes(path, LISTING).decode()
+    return ""
+
+
+def _hooks(value: object, is_hook: bool = False) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _hooks(each, is_hook or key in HOOKS)
+    elif isinstance(value, list | tuple):
+        yield from (text for each in value for text in _hooks(each, is_hook))
+    elif isinstance(value, str) and is_hook:
+        yield value
+
+
+def _hook_sources(hook: str, base: Path) -> Iterator[tuple[str, str]]:
+    try:
+        yield from hook_sources({BETWEEN: [hook]}, base)
+    except (CalibrationError, OSError) as err:
+        yield hook, str(err)
+
+
+# ---- the mirror ------------------------------------------------------------------------------
+
+
+def generation_digest(mirror: Path) -> str:
+    """Return the digest of the current generation, and of the view that shows it."""
+    with suppress(OSError):
+        number = (mirror / "CURRENT").read_text().strip()
+        head = read_bytes(mirror / "generations" / f"{int(number):06d}" / "generation.json")
+        view = os.readlink(mirror / "current")
+        return digest([number, head.decode(), view, (mirror / view).is_dir()])
+    return ""
+
+
+def marks_digest(mirror: Path) -> str:
+    """Return the digest of what users marked: accepted and invalidated results, lost objects."""
+    paths = sorted(path for folder in MARKS for path in (mirror / folder).rglob("*"))
+    return digest([(str(path.relative_to(mirror)), FileStamp.of(path)) for path in paths])

@@ -1,0 +1,193 @@
+"""A run that would change nothing: found by what the last run depended on, and ended early.
+
+The last run must have done all of its work, so that nothing waits for a time or a service. Then a
+run with the same config, software, files, answers of MAST and CRDS, and state of the mirror would
+plan and publish the same.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from jwmirror.config.load import Config
+from jwmirror.core.errors import JwmirrorError
+from jwmirror.core.files import cached_digest
+from jwmirror.core.jsonio import digest, read, write
+from jwmirror.core.model import Orders, Poll, Recipe, References
+from jwmirror.core.model.run import Run
+from jwmirror.services.kept.answers import (
+    changed_parts,
+    forget_answer,
+    keep_answer,
+    read_answer,
+)
+from jwmirror.services.kept.dependencies import (
+    generation_digest,
+    marks_digest,
+    own_files_digest,
+    software_digest,
+)
+from jwmirror.services.run.references import watched_references
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
+from jwmirror.store.runs import RunFiles, newest_first, read_if_written
+
+ANSWER = "run"  # name of the kept answer
+UNKNOWN = ("references", "catalogue", "environment")  # causes of a wait that a run may remove
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConditions:
+    """What a run depends on before it asks anybody, as it was when the run began."""
+
+    parts: Mapping[str, str]  # name -> digest
+    recipes: tuple[Recipe, ...]
+    references_url: str
+    context: str  # the policy in the config
+    on_new_context: str
+    cache: str
+    gaia_refresh: float | None  # days
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedRun:
+    """The last run that left nothing to do, and what it printed at its end."""
+
+    run: str  # id
+    summary: str
+
+
+def conditions_of(config: Config) -> RunConditions:
+    """Return the conditions of a run with a config that begins now."""
+    base = Path.cwd()
+    return RunConditions(
+        parts={
+            "config": digest([config.content, config.recipes, str(base)]),
+            "software": software_digest(recipe.python for recipe in config.recipes),
+            "files": own_files_digest([config.content, config.recipes], base),
+            "marks": marks_digest(config.mirror),
+        },
+        recipes=config.recipes,
+        references_url=config.references_url,
+        context=config.context,
+        on_new_context=config.on_new_context,
+        cache=str(config.cache),
+        gaia_refresh=config.gaia_refresh,
+    )
+
+
+# ---- at the end of a run -----------------------------------------------------------------------
+
+
+def remember_run(mirror: Path, run: Path, records: Run, parts: Mapping[str, str], end: str) -> None:
+    """Keep what a run depended on that ended without an error, if it left nothing to do.
+
+    `end` is what an unchanged run prints.
+    """
+    current = Generations(mirror).current()
+    is_current = current and records.published and current.number == records.published.generation
+    if not (is_current and _is_finished(records) and records.poll and records.references):
+        forget_answer(mirror, ANSWER)
+        return
+    own = _own_parts(mirror, run, records.poll.repeated)
+    whole = {**parts, **own, "CRDS": _references_digest(records.references)}
+    keep_answer(mirror, ANSWER, whole, FinishedRun(run=run.name, summary=end))
+
+
+def _is_finished(records: Run) -> bool:
+    """Return whether nothing is left that another time or a service may change."""
+    poll, settling, references = records.poll, records.settling, records.references
+    if poll is None or settling is None or references is None:
+        return False
+    waits = [wait for plan in records.plans for wait in (*plan.waits, *plan.failures)]
+    pending = (
+        *(records.failures, records.refused, poll.doubts, poll.limited_to),
+        *(settling.unsettled, settling.doubted, references.unwatched),
+        *(references.gaia.missing, references.gaia.notes),
+        [wait for wait in waits if wait.cause in UNKNOWN],
+    )
+    return not any(pending)
+
+
+# ---- after the poll of the next run ------------------------------------------------------------
+
+
+def record_if_unchanged(mirror: Path, run: Path, conditions: RunConditions) -> None:
+    """Record and print that a run, which has polled, would change nothing, if so: then it ends."""
+    if last := _unchanged_since(mirror, run, conditions):
+        write(RunFiles(run).unchanged, last.run)
+        print(last.summary, flush=True)
+
+
+def _unchanged_since(mirror: Path, run: Path, conditions: RunConditions) -> FinishedRun | None:
+    """Return the run since which nothing changed; None if there is none. CRDS is asked last."""
+    parts, finished = read_answer(mirror, ANSWER, FinishedRun)
+    earlier = newest_first(run.parent, before=run)
+    if finished is None or not earlier or earlier[0].name != finished.run:
+        return None
+    ordered = read(RunFiles(run).orders, Orders)
+    if ordered.products or ordered.refused:
+        return None
+    now = {**conditions.parts, **_own_parts(mirror, run, read(RunFiles(run).poll, Poll))}
+    if changed := changed_parts(parts, {**now, "CRDS": parts["CRDS"]}):
+        log.info("since run %s, these changed: %s", finished.run, ", ".join(changed))
+        return None
+    references = read_if_written(RunFiles(earlier[0]).references, References)
+    is_same = references and _is_same(mirror, references, conditions, parts["CRDS"])
+    return finished if is_same and _are_results_stored(mirror) else None
+
+
+def _is_same(mirror: Path, last: References, conditions: RunConditions, expected: str) -> bool:
+    """Return whether CRDS says the same as to the last run, and no stars are to be fetched."""
+    if conditions.gaia_refresh is not None:
+        limit = datetime.now(UTC) - timedelta(days=conditions.gaia_refresh)
+        if any(datetime.fromisoformat(s.fetched_at) <= limit for s in last.gaia.found.values()):
+            return False
+    try:
+        now = watched_references(
+            mirror,
+            last,
+            conditions.recipes,
+            conditions.references_url,
+            conditions.context,
+            conditions.on_new_context,
+            Path(conditions.cache),
+        )
+    except JwmirrorError as err:
+        log.info("the references are synced again: %s", err)
+        return False
+    return _references_digest(now) == expected
+
+
+def _are_results_stored(mirror: Path) -> bool:
+    """Return whether all published results have their objects and their provenance."""
+    current = Generations(mirror).require_current().columns("key", "sha256", "size")
+    columns = (current.column(name) for name in ("key", "sha256", "size"))
+    results = [row for row in zip(*columns, strict=True) if row[0]]
+    folder, objects = mirror / "provenance", Objects(mirror)
+    records = set(os.listdir(folder)) if results and folder.is_dir() else set()
+    return {f"{key}.json" for key, _, _ in results} <= records and all(
+        objects.has(sha256, size) for _, sha256, size in results
+    )
+
+
+# ---- digests -----------------------------------------------------------------------------------
+
+
+def _own_parts(mirror: Path, run: Path, poll: Poll) -> dict[str, str]:
+    """Return what a run depends on by its poll and the state of the mirror."""
+    listings = tuple(replace(listing, asked_at="", products=()) for listing in poll.listings)
+    content = replace(poll, listings=listings, etag_kinds=(), products_in="", undecided={})
+    products = cached_digest(RunFiles(run).listings)
+    return {"MAST": digest([content, products]), "generation": generation_digest(mirror)}
+
+
+def _references_digest(references: References) -> str:
+    """Return the digest of references; it does not matter which run has found something first."""
+    findings = sorted((replace(each, is_new=False) for each in references.findings), key=str)
+    return digest(replace(references, findings=tuple(findings)))
