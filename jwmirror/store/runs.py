@@ -211,8 +211,7 @@ def merge_unchanged(mirror: Path, run: str) -> None:
     former = RunFiles(files.folder.parent / f"{former_id}")
     before = read_if_written(former.confirmed, Confirmation)
     at = max((listing.asked_at for listing in poll.listings), default="")
-    if before is None or before.at < at:  # else it was counted, and then killed
-        write(former.confirmed, Confirmation(at=at, runs=(before.runs if before else 0) + 1))
+    write(former.confirmed, Confirmation(at=at, runs=(before.runs if before else 0) + 1))
     failpoint("unchanged: counted")
     shutil.rmtree(files.folder, ignore_errors=True)
     shutil.rmtree(mirror / "logs" / run, ignore_errors=True)

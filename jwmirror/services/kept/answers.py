@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from jwmirror.core.errors import StoreError
-from jwmirror.core.files import open_regular
 from jwmirror.core.jsonio import read, write
-from jwmirror.core.mirror import MARK
+from jwmirror.core.mirror import is_mirror
 
 T = TypeVar("T")
 PRIVATE = 0o600  # an answer may have numbers that were measured on exclusive data
@@ -49,8 +48,8 @@ def keep_answer(mirror: Path, name: str, parts: Mapping[str, str], answer: objec
     Nothing is kept where there is no mirror yet, or where it may only be read.
     """
     with suppress(OSError):
-        open_regular(Path(mirror) / MARK).close()
-        write(answer_path(mirror, name), (parts, answer), PRIVATE)
+        if is_mirror(Path(mirror)):
+            write(answer_path(mirror, name), (parts, answer), PRIVATE)
 
 
 def forget_answer(mirror: Path, name: str) -> None:
