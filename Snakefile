@@ -8,6 +8,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+include: "rules/session.smk"
 include: "rules/common.smk"
 include: "rules/query.smk"
 include: "rules/fetch.smk"

@@ -87,6 +87,9 @@ def test_the_records_of_a_run_are_in_its_folder(tmp_path):
         "report": "report.json",
         "conclusion": "conclusion.json",
         "stopped": "stopped.json",
+        "executor": "executor.json",
+        "attempts": "attempts",
+        "heartbeats": "heartbeats",
         "unchanged": "unchanged.json",
         "confirmed": "confirmed.json",
     }

@@ -108,7 +108,7 @@ def _is_finished(records: Run) -> bool:
     pending = (
         *(records.failures, records.refused, poll.doubts, poll.limited_to),
         *(settling.unsettled, settling.doubted, references.unwatched),
-        *(references.gaia.missing, references.gaia.notes),
+        *(references.missing_contexts, references.gaia.missing, references.gaia.notes),
         [wait for wait in waits if wait.cause in UNKNOWN],
     )
     return not any(pending)

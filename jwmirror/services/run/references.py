@@ -103,16 +103,19 @@ def watched_references(
     client = CrdsClient(url)
     offered = resolve_context(client, policy, cache)
     context = context_to_use(mirror, offered, policy, on_new_context)
+    before = known_sums(cache, last)
+    mappings, missing = _sync_mappings(client, context, cache, recipes, before)
     now = replace(
         last,
         context=context,
         server=url,
         files=sync_files(client, last.files, context, cache),
-        mappings=_sync_mappings(client, context, cache, recipes),
+        mappings=mappings,
         offered=offered if offered != context else "",
         unwatched=client.unreachable,
+        missing_contexts=missing,
     )
-    found = watch_files(client, cache, known_sums(cache, last), now)
+    found = watch_files(client, cache, before, now)
     return replace(now, findings=tuple(current_findings(found, now, last, mirror)))
 
 
