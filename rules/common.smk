@@ -5,7 +5,11 @@ from functools import cache
 from jwmirror.core.model import Orders, canonical, read
 from jwmirror.core.model.plan import LEVELS, UNLIMITED
 from jwmirror.services.kept.unchanged_run import conditions_of
-from jwmirror.services.run.jobs.attempts import earlier_attempts, needed_memory, needed_minutes
+from jwmirror.services.run.jobs.attempts import (
+    earlier_attempts,
+    needed_memory,
+    needed_minutes,
+)
 from jwmirror.services.run.session import (
     batches_of,
     job_request,
