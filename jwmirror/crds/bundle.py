@@ -37,17 +37,18 @@ def write_bundle(
     cache: Path,
     to: Path,
     others: Mapping[str, Path] | None = None,
+    ledger: Path | None = None,
 ) -> ReferenceBundle:
     """Copy the mappings of contexts and these references from a synced cache into the folder `to`.
 
-    `others` are further files, by their paths in the bundle.
+    `others` are further files, by their paths in the bundle; `ledger` is as for `read_verified`.
 
     The folder is a complete CRDS cache: it serves as CRDS_PATH, and as `references.cache` without a
     server. It appears when it is complete. ReferencesError if `to` exists or a file is not cached.
     """
     if os.path.lexists(to):
         raise ReferencesError(f"{to} exists already; name a folder that does not, and run again.")
-    verified = read_verified(cache)
+    verified = read_verified(cache, ledger)
     missing = [context for context in contexts if context not in verified.contexts]
     if not has_config(cache) or missing:
         raise ReferencesError(

@@ -4,6 +4,7 @@ import ast
 import errno
 import logging
 import os
+import pwd
 import threading
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -24,7 +25,7 @@ from jwmirror.core.names import OBSERVATORY, cache_path
 
 VERIFIED = "jwmirror_verified.json"  # in the cache's config folder
 SERVER_CONFIG = "server_config"
-SUBDIR_MODE = "ref_cache_subdir_mode"
+SUBDIR_MODE, BY_INSTRUMENT = "ref_cache_subdir_mode", "instrument"
 BAD_FILES = "bad_files.txt"
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 BULKY = ("download_metadata", "mappings", "context_history")  # megabytes that are unused offline
@@ -37,17 +38,48 @@ def config_folder(cache: Path) -> Path:
     return cache / "config" / OBSERVATORY
 
 
+def is_ours(path: Path) -> bool:
+    """Return whether a cache, or a file of one, belongs to this user, or does not exist yet."""
+    try:
+        return path.stat().st_uid == os.geteuid()
+    except FileNotFoundError:
+        return True
+
+
+def owner_of(path: Path) -> str:
+    """Return the name of the user that a file belongs to; a number without a name."""
+    number = path.stat().st_uid
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def can_write(folder: Path) -> bool:
+    """Return whether this user can write to a folder, or make it where it does not exist."""
+    while not folder.exists():
+        folder = folder.absolute().parent
+    effective = os.access in os.supports_effective_ids
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
+
+
 def write_config(cache: Path, info: dict[str, Any]) -> None:
     """Write the parts of a server's description that the crds package needs offline.
 
+    A configuration in a cache of somebody else stays as it is.
+
     Raises:
-        ReferencesError: the cache may only be read, and has no configuration yet.
+        ReferencesError: the cache may only be read, and has no configuration yet; or files in a
+            cache of somebody else are not in folders of instruments.
     """
+    if has_config(cache) and not is_ours(cache):
+        _check_subfolders(cache)
+        return
     with failures_as(lambda why: ReferencesError(f"CRDS's own description is invalid: {why}.")):
         files = {name: text.encode() for name, text in _config_files(info).items()}
     try:
         for name, content in files.items():
-            write_bytes(config_folder(cache) / name, content)
+            _replace(config_folder(cache) / name, content)
     except OSError as err:
         if err.errno not in READ_ONLY or not has_config(cache):
             raise ReferencesError(
@@ -57,6 +89,25 @@ def write_config(cache: Path, info: dict[str, Any]) -> None:
         log.warning("the configuration in %s stays as it is: %s", cache, plain_text(err))
 
 
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file, unless it has this content."""
+    with suppress(OSError):
+        if read_bytes(path) == content:
+            return
+    write_bytes(path, content)
+
+
+def _check_subfolders(cache: Path) -> None:
+    """Raise ReferencesError unless the references of a cache are in folders of instruments."""
+    mode = read_bytes(config_folder(cache) / SUBDIR_MODE).decode(errors="replace").strip()
+    if mode != BY_INSTRUMENT:
+        raise ReferencesError(
+            f"the reference cache {cache} of user {owner_of(cache)}: expected references in "
+            f"folders of instruments, found mode {mode!r} in {SUBDIR_MODE}; nothing was written; "
+            "name another folder in references.cache in the config."
+        )
+
+
 def _config_files(info: Mapping[str, Any]) -> dict[str, str]:
     """Return the files of a cache's configuration, by name."""
     config = {key: value for key, value in info.items() if key not in BULKY}
@@ -64,7 +115,7 @@ def _config_files(info: Mapping[str, Any]) -> dict[str, str]:
     config.setdefault("operational_context", config.get("latest_context"))
     return {
         SERVER_CONFIG: repr(dict(sorted(config.items()))),  # crds reads a Python literal
-        SUBDIR_MODE: "instrument",
+        SUBDIR_MODE: BY_INSTRUMENT,
         BAD_FILES: "\n".join(info.get("bad_files_list", ())),
     }
 
@@ -142,13 +193,23 @@ class VerifiedCache:
         return VerifiedCache(files=files, contexts=mappings)
 
 
-def read_verified(cache: Path) -> VerifiedCache:
+def ledger_of(mirror: Path, cache: Path) -> Path:
+    """Return the file in which a mirror records what it verified in a cache of somebody else."""
+    return mirror / "receipts" / "references" / f"{_short_name(cache)}.json"
+
+
+def read_verified(cache: Path, ledger: Path | None = None) -> VerifiedCache:
     """Return the record of a cache; an empty one if it is missing or cannot be read.
 
-    What the user's own record adds counts too: it is kept where the cache may only be read.
+    What the `ledger` of a mirror adds counts too; so does the record of the user that an earlier
+    version kept for a cache that may only be read.
     """
-    shared, own = _read(config_folder(cache) / VERIFIED), _read(_own_record(cache))
-    return VerifiedCache(files=shared.files | own.files, contexts=shared.contexts | own.contexts)
+    paths = (config_folder(cache) / VERIFIED, _earlier_record(cache), ledger)
+    records = [_read(path) for path in paths if path]
+    return VerifiedCache(
+        files={name: file for record in records for name, file in record.files.items()},
+        contexts={name: all_ for record in records for name, all_ in record.contexts.items()},
+    )
 
 
 def _read(path: Path) -> VerifiedCache:
@@ -161,29 +222,38 @@ def _read(path: Path) -> VerifiedCache:
         return VerifiedCache()
 
 
-def _own_record(cache: Path) -> Path:
-    """Return the path of the own record of the user, for a cache that may only be read."""
+def _earlier_record(cache: Path) -> Path:
     folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(folder) / "jwmirror" / f"{digest(str(cache.resolve()))[:16]}.json"
+    return Path(folder) / "jwmirror" / f"{_short_name(cache)}.json"
 
 
-def contexts_including(cache: Path, mapping: str) -> tuple[str, ...]:
+def _short_name(cache: Path) -> str:
+    return digest(str(cache.resolve()))[:16]
+
+
+def contexts_including(cache: Path, mapping: str, ledger: Path | None = None) -> tuple[str, ...]:
     """Return the contexts that include a mapping, as far as they were synced; none otherwise."""
-    contexts = read_verified(cache).contexts
+    contexts = read_verified(cache, ledger).contexts
     return tuple(sorted(context for context in contexts if mapping in contexts[context]))
 
 
-def write_verified(cache: Path, verified: VerifiedCache) -> None:
-    """Write the record of a cache if it changed; into the user's own if the cache is read-only."""
-    if verified == read_verified(cache):
+def write_verified(cache: Path, verified: VerifiedCache, ledger: Path | None = None) -> None:
+    """Write the record of a cache if it changed.
+
+    It is written to the cache if that is ours and can be written, otherwise to the `ledger`;
+    without one it is not kept, and files are hashed again.
+    """
+    if verified == read_verified(cache, ledger):
         return
-    try:
-        write(config_folder(cache) / VERIFIED, verified)
-    except OSError as err:
-        if err.errno not in READ_ONLY:
-            raise
-        log.info("%s may only be read; its record is kept in %s", cache, _own_record(cache))
-        write(_own_record(cache), verified)
+    if is_ours(cache):
+        try:
+            write(config_folder(cache) / VERIFIED, verified)
+            return
+        except OSError as err:
+            if err.errno not in READ_ONLY:
+                raise
+    if ledger:
+        write(ledger, verified)
 
 
 class CacheHashes:
@@ -193,9 +263,9 @@ class CacheHashes:
     thread may ask.
     """
 
-    def __init__(self, cache: Path):
+    def __init__(self, cache: Path, ledger: Path | None = None):
         self._cache = Path(cache)
-        self._verified = read_verified(self._cache).files
+        self._verified = read_verified(self._cache, ledger).files
         self._lock = threading.Lock()  # so that threads do not hash one file at the same time
 
     def sha1_of(self, name: str) -> str:

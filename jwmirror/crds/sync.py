@@ -8,7 +8,7 @@ that is not there yet (crds issue 1228; both observed with crds 14.0.3).
 import logging
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
@@ -19,7 +19,10 @@ from jwmirror.core.files import path_below, sync_path
 from jwmirror.core.names import OBSERVATORY, cache_path
 from jwmirror.crds.cache import (
     VerifiedFile,
+    can_write,
     has_config,
+    is_ours,
+    owner_of,
     read_verified,
     write_config,
     write_verified,
@@ -29,6 +32,7 @@ from jwmirror.net.download import download
 from jwmirror.net.request import DownloadRequest
 
 BUILD, LATEST = "build", "latest"
+SHOWN = 5  # names of missing files in a message
 CONTEXT = re.compile(r"jwst_\d{4,}\.pmap")
 
 log = logging.getLogger(__name__)
@@ -86,27 +90,34 @@ def _jwst_release() -> str:
 # ---- files -----------------------------------------------------------------------------------
 
 
-def sync_mappings(client: CrdsClient, context: str, cache: Path) -> dict[str, str]:
+def sync_mappings(
+    client: CrdsClient, context: str, cache: Path, ledger: Path | None = None
+) -> dict[str, str]:
     """Fetch and verify all mappings of a context; return name -> sha1.
 
     Afterwards references can be looked up offline. If CRDS does not answer, the mappings of an
-    earlier sync are used.
+    earlier sync are used. For the `ledger` of a cache of somebody else see `write_verified`.
     """
     try:
         write_config(cache, client.info)
         mappings = client.mappings_of(context)
     except UnreachableError:
-        mappings = read_verified(cache).contexts.get(context, ())
+        mappings = read_verified(cache, ledger).contexts.get(context, ())
         if not mappings or not has_config(cache):
             raise
-    sums = _sync(client, {name: cache_path(cache, name) for name in mappings}, cache)
-    verified = read_verified(cache)
-    write_verified(cache, replace(verified, contexts={**verified.contexts, context: mappings}))
+    sums = _sync(client, {name: cache_path(cache, name) for name in mappings}, cache, ledger)
+    verified = read_verified(cache, ledger)
+    contexts = {**verified.contexts, context: mappings}
+    write_verified(cache, replace(verified, contexts=contexts), ledger)
     return sums
 
 
 def sync_files(
-    client: CrdsClient, names: Iterable[str], context: str, cache: Path
+    client: CrdsClient,
+    names: Iterable[str],
+    context: str,
+    cache: Path,
+    ledger: Path | None = None,
 ) -> dict[str, str]:
     """Fetch and verify references, one after the other; return name -> sha1.
 
@@ -117,7 +128,7 @@ def sync_files(
     paths = {
         name: cache_path(cache, name, client.instrument_of(name, context)) for name in references
     }
-    return _sync(client, paths, cache)
+    return _sync(client, paths, cache, ledger)
 
 
 def sha1s_of(client: CrdsClient, names: Iterable[str]) -> dict[str, str]:
@@ -128,9 +139,11 @@ def sha1s_of(client: CrdsClient, names: Iterable[str]) -> dict[str, str]:
     return {name: file.sha1 for name, file in client.listed(names).items() if file.sha1}
 
 
-def _sync(client: CrdsClient, paths: Mapping[str, Path], cache: Path) -> dict[str, str]:
+def _sync(
+    client: CrdsClient, paths: Mapping[str, Path], cache: Path, ledger: Path | None
+) -> dict[str, str]:
     """Fetch what is not at its path with the bytes that CRDS lists; return name -> sha1."""
-    record = read_verified(cache)
+    record = read_verified(cache, ledger)
     verified = record.still_verified(paths)
     facts: dict[str, FileFacts] = {}
     with suppress(UnreachableError):
@@ -138,6 +151,7 @@ def _sync(client: CrdsClient, paths: Mapping[str, Path], cache: Path) -> dict[st
     facts |= client.facts(paths.keys() - verified.keys())  # which must be known
     wrong = [name for name, file in facts.items() if not _is_right(file, verified.get(name))]
     try:
+        _check_can_be_fetched([paths[name] for name in wrong], cache)
         for number, name in enumerate(wrong, start=1):
             log.info("file %d of %d: %s, %d bytes", number, len(wrong), name, facts[name].size)
             verified[name] = ensure_cached(client, facts[name], paths[name], cache)
@@ -147,8 +161,22 @@ def _sync(client: CrdsClient, paths: Mapping[str, Path], cache: Path) -> dict[st
             "permissions, and run again."
         ) from err
     finally:
-        write_verified(cache, replace(record, files={**record.files, **verified}))
+        write_verified(cache, replace(record, files={**record.files, **verified}), ledger)
     return {name: verified[name].sha1 for name in paths}
+
+
+def _check_can_be_fetched(paths: Sequence[Path], cache: Path) -> None:
+    """Raise ReferencesError if files are missing that this user cannot write to the cache."""
+    missing = [path for path in paths if not path.exists()]
+    if any(not can_write(path.parent) for path in missing):
+        names = [path.name for path in missing]
+        raise ReferencesError(
+            f"the reference cache {cache} may only be read, and files that the recipes need are "
+            f"missing in it ({len(names)}): {', '.join(names[:SHOWN])}"
+            f"{', ...' * (len(names) > SHOWN)}; nothing was fetched; let its owner fetch them "
+            f"(`CRDS_PATH={cache} python -m crds.sync --files {' '.join(names[:SHOWN])}`), or name "
+            "another folder in references.cache in the config."
+        )
 
 
 def _is_right(listed: FileFacts, verified: VerifiedFile | None) -> bool:
@@ -162,13 +190,22 @@ def ensure_cached(client: CrdsClient, facts: FileFacts, path: Path, cache: Path)
     """Return the record of a file at `path`, fetched unless the right one is there already.
 
     Processes that have the former file open keep its bytes. ReferencesError if a link leads from
-    the cache to another folder: only the cache is written to.
+    the cache to another folder: only the cache is written to; and if a wrong file belongs to
+    somebody else: it is not ours to delete.
     """
     path_below(cache, str(path.relative_to(cache)), f"CRDS at {client.url}", ReferencesError)
     if path.is_file():
         present = VerifiedFile.of(path)
         if _is_right(facts, present):
             return present
+        if not is_ours(path):
+            raise ReferencesError(
+                f"{path}: expected sha1 {facts.sha1}, which CRDS lists, found {present.sha1}; it "
+                f"belongs to user {owner_of(path)}, and was not changed; let its owner repair the "
+                "cache (`jwmirror references verify --repair`, or `python -m crds.sync` with "
+                "`--check-sha1sum --repair-files`), or name another folder in references.cache in "
+                "the config."
+            )
         log.warning(
             "%s: expected sha1 %s, which CRDS lists, found %s; it is fetched again",
             path,

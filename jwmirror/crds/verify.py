@@ -17,7 +17,11 @@ log = logging.getLogger(__name__)
 
 
 def verify_cache(
-    client: CrdsClient, cache: Path, needed: Collection[str], repair: bool
+    client: CrdsClient,
+    cache: Path,
+    needed: Collection[str],
+    repair: bool,
+    ledger: Path | None = None,
 ) -> ReferenceVerification:
     """Compare every file of a cache, and the `needed` ones, with the checksums that CRDS lists.
 
@@ -27,7 +31,7 @@ def verify_cache(
     Raises:
         ReferencesError: a file cannot be fetched, or arrives wrong twice.
     """
-    record = read_verified(cache)
+    record = read_verified(cache, ledger)
     paths = {name: cache_path(cache, name) for name in needed} | _present(cache)
     listed: dict[str, FileFacts] = {}
     with suppress(UnreachableError):
@@ -46,7 +50,7 @@ def verify_cache(
             verified[name] = VerifiedFile.of(path)
     wrong = {problem.name for problem in problems if not problem.is_repaired}
     files = {name: file for name, file in record.files.items() if name not in wrong}
-    write_verified(cache, replace(record, files=files | verified))
+    write_verified(cache, replace(record, files=files | verified), ledger)
     return ReferenceVerification(
         cache=str(cache),
         files=len(paths),

@@ -5,6 +5,7 @@ Cycle 1), and publishes a list of invalid files, whichever context names them.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.core.model.plan import ReferenceFinding, References
@@ -13,17 +14,21 @@ from jwmirror.crds.cache import contexts_including, read_verified, retracted_in
 from jwmirror.crds.client import CrdsClient, FileFacts, UnreachableError
 
 
-def known_sums(cache: Path, last: References | None) -> dict[str, str]:
+def known_sums(cache: Path, last: References | None, ledger: Path | None = None) -> dict[str, str]:
     """Return name -> sha1 of all files that were used before: by the last run, or synced earlier.
 
     The record of the last run comes first, because other mirrors may share the cache.
     """
-    sums = {name: file.sha1 for name, file in read_verified(cache).files.items()}
+    sums = {name: file.sha1 for name, file in read_verified(cache, ledger).files.items()}
     return sums | (last.mappings | last.files if last else {})
 
 
 def watch_files(
-    client: CrdsClient, cache: Path, before: Mapping[str, str], now: References
+    client: CrdsClient,
+    cache: Path,
+    before: Mapping[str, str],
+    now: References,
+    ledger: Path | None = None,
 ) -> tuple[ReferenceFinding, ...]:
     """Return what CRDS says about the files that were used `before` and those in use `now`.
 
@@ -32,10 +37,14 @@ def watch_files(
     """
     in_use = {**now.mappings, **now.files}
     listed = _listed(client, {**before, **in_use})
-    return (
-        *_corrected(cache, before, listed),
-        *_retracted(cache, {**before, **in_use}, _invalid_files(client, cache)),
-        *(() if client.unreachable else _unverified(cache, in_use, listed)),
+    findings = (
+        *_corrected(before, listed),
+        *_retracted({**before, **in_use}, _invalid_files(client, cache)),
+        *(() if client.unreachable else _unverified(in_use, listed)),
+    )
+    return tuple(
+        replace(finding, contexts=contexts_including(cache, finding.name, ledger))
+        for finding in findings
     )
 
 
@@ -58,7 +67,7 @@ def _invalid_files(client: CrdsClient, cache: Path) -> frozenset[str]:
 
 
 def _corrected(
-    cache: Path, before: Mapping[str, str], listed: Mapping[str, FileFacts]
+    before: Mapping[str, str], listed: Mapping[str, FileFacts]
 ) -> Iterator[ReferenceFinding]:
     for name in sorted(before.keys() & listed.keys()):
         sha1 = listed[name].sha1
@@ -72,24 +81,20 @@ def _corrected(
                 kind="corrected",
                 message=message,
                 sha1=before[name],
-                contexts=contexts_including(cache, name),
             )
 
 
-def _retracted(
-    cache: Path, names: Collection[str], invalid: Collection[str]
-) -> Iterator[ReferenceFinding]:
+def _retracted(names: Collection[str], invalid: Collection[str]) -> Iterator[ReferenceFinding]:
     for name in sorted(set(names) & set(invalid)):
         yield ReferenceFinding(
             name=name,
             kind="retracted",
             message="CRDS has declared it invalid; nothing more is made with it",
-            contexts=contexts_including(cache, name),
         )
 
 
 def _unverified(
-    cache: Path, in_use: Mapping[str, str], listed: Mapping[str, FileFacts]
+    in_use: Mapping[str, str], listed: Mapping[str, FileFacts]
 ) -> Iterator[ReferenceFinding]:
     for name in sorted(in_use):
         if reason := _doubt(listed.get(name)):
@@ -97,7 +102,6 @@ def _unverified(
                 name=name,
                 kind="unverified",
                 message=reason,
-                contexts=contexts_including(cache, name),
             )
 
 

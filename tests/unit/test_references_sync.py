@@ -13,7 +13,7 @@ import pytest
 import jwmirror.crds.cache
 from jwmirror.core.errors import ReferencesError
 from jwmirror.crds.bundle import write_bundle
-from jwmirror.crds.cache import CacheHashes, read_verified
+from jwmirror.crds.cache import CacheHashes, ledger_of, read_verified
 from jwmirror.crds.client import CrdsClient, UnreachableError
 from jwmirror.crds.sync import resolve_context, sha1s_of, sync_files, sync_mappings
 from jwmirror.net.http import Timeouts
@@ -46,11 +46,13 @@ def cache(tmp_path) -> Path:
     return tmp_path / "cache"
 
 
-def sync(server: ReferenceServer, cache: Path, *names: str) -> dict[str, str]:
+def sync(
+    server: ReferenceServer, cache: Path, *names: str, ledger: Path | None = None
+) -> dict[str, str]:
     """Sync the latest context and some references of it."""
     context = resolve_context(CrdsClient(server.url, HASTY), "latest", cache)
-    sync_mappings(CrdsClient(server.url, HASTY), context, cache)
-    return sync_files(CrdsClient(server.url, HASTY), names, context, cache)
+    sync_mappings(CrdsClient(server.url, HASTY), context, cache, ledger)
+    return sync_files(CrdsClient(server.url, HASTY), names, context, cache, ledger)
 
 
 def place(cache: Path, name: str = FLAT) -> Path:
@@ -236,10 +238,11 @@ def test_a_record_of_an_earlier_jwmirror_is_read(server, cache):
 
 
 def test_a_cache_that_may_only_be_read_is_used_as_it_is(server, cache, tmp_path, monkeypatch):
-    """The group's cache belongs to somebody else; the record of its files is the user's own."""
+    """The record of its files is in the mirror; that of an earlier version is still read."""
     first = sync(server, cache, FLAT)
     (cache / "config" / "jwst" / "jwmirror_verified.json").unlink()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
+    ledger = ledger_of(tmp_path / "mirror", cache)
 
     def refusing(write):
         def refuse(path: Path, *arguments: object) -> None:
@@ -253,9 +256,11 @@ def test_a_cache_that_may_only_be_read_is_used_as_it_is(server, cache, tmp_path,
         writer = getattr(jwmirror.crds.cache, name)
         monkeypatch.setattr(f"jwmirror.crds.cache.{name}", refusing(writer))
 
-    assert sync(server, cache, FLAT) == first
+    assert sync(server, cache, FLAT, ledger=ledger) == first
+    assert FLAT in read_verified(cache, ledger).files and not read_verified(cache).files
+    (tmp_path / "own/jwmirror").mkdir(parents=True)
+    ledger.rename(tmp_path / "own/jwmirror" / ledger.name)
     assert FLAT in read_verified(cache).files
-    assert list((tmp_path / "own").glob("jwmirror/*.json"))
 
 
 def test_a_file_that_comes_wrong_once_is_fetched_again(server, cache, crds_root):

@@ -11,7 +11,7 @@ from jwmirror.core.model.maintenance import ReferenceVerification
 from jwmirror.core.model.plan import ReferenceFinding
 from jwmirror.crds.affected import affected_results
 from jwmirror.crds.bundle import ReferenceBundle, write_bundle
-from jwmirror.crds.cache import contexts_including
+from jwmirror.crds.cache import contexts_including, ledger_of
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.verify import verify_cache
 from jwmirror.services.configure.checked_config import load_checked_config
@@ -40,7 +40,8 @@ def bundle_references(config_file: Path, to: Path, sync: bool) -> ReferenceBundl
     contexts = dict.fromkeys(r.context or references.context for r in config.recipes)
     usable = (each for each in contexts if each not in references.missing_contexts)
     named = tuple(dict.fromkeys((references.context, *usable)))
-    return write_bundle(named, references.files, config.cache, to, slices)
+    ledger = ledger_of(config.mirror, config.cache)
+    return write_bundle(named, references.files, config.cache, to, slices, ledger)
 
 
 def verify_references(config_file: Path, repair: bool) -> ReferenceVerification:
@@ -56,16 +57,17 @@ def verify_references(config_file: Path, repair: bool) -> ReferenceVerification:
     last = last_references(config.mirror)
     needed = {*last.files, *last.mappings} if last else set()
     client = CrdsClient(config.references_url)
-    verification = verify_cache(client, config.cache, needed, repair)
+    ledger = ledger_of(config.mirror, config.cache)
+    verification = verify_cache(client, config.cache, needed, repair, ledger)
     wrong = [problem.name for problem in verification.problems if problem.kind == "wrong"]
-    findings = [_about(name, config.cache) for name in wrong]
+    findings = [_about(name, config.cache, ledger) for name in wrong]
     affected = (result for of in affected_results(config.mirror, findings) for result in of)
     return replace(verification, affected=tuple(dict.fromkeys(affected)))
 
 
-def _about(name: str, cache: Path) -> ReferenceFinding:
+def _about(name: str, cache: Path, ledger: Path) -> ReferenceFinding:
     """Return a finding about all results that used a file of that name."""
-    contexts = contexts_including(cache, name)
+    contexts = contexts_including(cache, name, ledger)
     return ReferenceFinding(name=name, kind="unverified", message="", contexts=contexts)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jwmirror.core.model import Chain, Poll, Receipt, References, SettleResult
 from jwmirror.core.model.plan import Attempt
-from jwmirror.crds.cache import CacheHashes
+from jwmirror.crds.cache import CacheHashes, ledger_of
 from jwmirror.engine.allocation import end_attempt
 from jwmirror.engine.batch import calibrate
 from jwmirror.services.run.jobs.attempts import BatchJob, recorded_attempt
@@ -50,7 +50,7 @@ def calibrate_batch(
             timeout_s=timeout_s,
             memory_limit=present.memory_limit,
             has_retries_left=present.can_get_more_memory,
-            reference_sha1=CacheHashes(cache).sha1_of,
+            reference_sha1=CacheHashes(cache, ledger_of(mirror, cache)).sha1_of,
             heartbeat=RunFiles(job.run).heartbeat(job.level, job.batch),
         )
         receipt = replace(receipt, computed=computed_by_all(receipt, present.earlier))

@@ -15,6 +15,7 @@ from jwmirror.core.model.plan import AffectedResult, ReferenceFinding
 from jwmirror.core.model.sky.slices import AlignedMosaic
 from jwmirror.core.names import cache_path
 from jwmirror.crds.affected import current_findings
+from jwmirror.crds.cache import ledger_of
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import BUILD, LATEST, resolve_context, sha1s_of, sync_files, sync_mappings
 from jwmirror.crds.watch import known_sums, watch_files
@@ -59,21 +60,24 @@ def sync_references(
         return References(context="", server=url, files={})
     client, last = CrdsClient(url), last_references(mirror)
     is_same = last is not None and last.server == url  # servers may differ under one name
-    before = known_sums(cache, last if is_same else None)
+    ledger = ledger_of(mirror, cache)
+    before = known_sums(cache, last if is_same else None, ledger)
     offered = resolve_context(client, policy, cache)
     context = context_to_use(mirror, offered, policy, on_new_context)
-    mappings, missing = _sync_mappings(client, context, cache, recipes, before)
+    mappings, missing = _sync_mappings(client, context, cache, ledger, recipes, before)
     recipes = [recipe for recipe in recipes if recipe.context not in missing]
     references = References(
         context=context,
         server=url,
-        files=_sync_files(client, _needed(client, context, cache, holdings, recipes), cache),
+        files=_sync_files(
+            client, _needed(client, context, cache, holdings, recipes), cache, ledger
+        ),
         mappings=mappings,
         offered=offered if offered != context else "",
         unwatched=client.unreachable,
         missing_contexts=missing,
     )
-    found = watch_files(client, cache, before, references)
+    found = watch_files(client, cache, before, references, ledger)
     findings = current_findings(found, references, last, mirror)
     mosaics = _aligned_mosaics(cache, references, holdings, recipes)
     service = CatalogueService(gaia_url)
@@ -134,20 +138,20 @@ def preview_references(
     mirror has.
     """
     client = CrdsClient(url)
-    context = resolve_context(client, policy, cache)
-    mappings, missing = _sync_mappings(client, context, cache, recipes, {})
+    context, ledger = resolve_context(client, policy, cache), ledger_of(mirror, cache)
+    mappings, missing = _sync_mappings(client, context, cache, ledger, recipes, {})
     recipes = [recipe for recipe in recipes if recipe.context not in missing]
     files: dict[str, str] = {}
     for each, names in _needed(client, context, cache, holdings, recipes):
         listed = sha1s_of(client, {name for name in names if PARAMETERS not in name})
-        files |= listed | sync_files(client, names - listed.keys(), each, cache)
+        files |= listed | sync_files(client, names - listed.keys(), each, cache, ledger)
     references = References(
         context=context, server=url, files=files, mappings=mappings, missing_contexts=missing
     )
     mosaics = _aligned_mosaics(cache, references, holdings, recipes)
     return replace(
         references,
-        findings=watch_files(client, cache, {}, references),
+        findings=watch_files(client, cache, {}, references, ledger),
         gaia=find_slices(mosaics, SliceStore(mirror)),
     )
 
@@ -221,12 +225,12 @@ def _needed(
 
 
 def _sync_files(
-    client: CrdsClient, needed: Iterable[tuple[str, set[str]]], cache: Path
+    client: CrdsClient, needed: Iterable[tuple[str, set[str]]], cache: Path, ledger: Path
 ) -> dict[str, str]:
     """Sync the references that contexts need; name -> sha1."""
     files: dict[str, str] = {}
     for context, names in needed:
-        files |= sync_files(client, names, context, cache)
+        files |= sync_files(client, names, context, cache, ledger)
     return files
 
 
@@ -234,6 +238,7 @@ def _sync_mappings(
     client: CrdsClient,
     context: str,
     cache: Path,
+    ledger: Path,
     recipes: Sequence[Recipe],
     before: Mapping[str, str],
 ) -> tuple[dict[str, str], dict[str, str]]:
@@ -245,10 +250,10 @@ def _sync_mappings(
     Raises:
         ReferencesError: the run's context cannot be synced.
     """
-    mappings, missing = sync_mappings(client, context, cache), {}
+    mappings, missing = sync_mappings(client, context, cache, ledger), {}
     for other in dict.fromkeys(r.context for r in recipes if r.context not in ("", context)):
         try:
-            mappings |= sync_mappings(client, other, cache)
+            mappings |= sync_mappings(client, other, cache, ledger)
         except ReferencesError as err:
             missing[other] = str(err)
     if any(before.get(name, sha1) != sha1 for name, sha1 in mappings.items()):

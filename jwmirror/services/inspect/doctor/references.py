@@ -9,7 +9,7 @@ from jwmirror.config.load import Config
 from jwmirror.core.errors import ReferencesError
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Recipe
-from jwmirror.crds.cache import has_config, read_verified
+from jwmirror.crds.cache import has_config, ledger_of, read_verified
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import query_context
 from jwmirror.net.http import Timeouts
@@ -41,14 +41,16 @@ class ReferencesVisit:
         crds = CrdsClient(url, QUERIES)
         self.made = contact(f"{crds.url}/")
         server = server_check("CRDS", self.made, "references.url", has_pages=True)
-        if server.outcome == FAIL and is_cached(cache, policy):
+        if server.outcome == FAIL and is_cached(
+            cache, policy, ledger_of(self.config.mirror, cache)
+        ):
             found = f"{server.found}; {policy} is in the reference cache, and is used"
             server = replace(server, outcome=WARN, found=found)
         yield server
         if server.outcome == OK:
             yield from reference_checks(crds, policy)
             yield from _own_contexts(crds, self.config.recipes)
-        yield cache_check(cache, policy)
+        yield cache_check(cache, policy, ledger_of(self.config.mirror, cache))
 
 
 def reference_checks(client: CrdsClient, policy: str) -> Iterator[Check]:
@@ -104,19 +106,19 @@ def _some(names: list[str]) -> str:
     return f"{', '.join(sorted(names)[:3])}{others}"
 
 
-def cache_check(cache: Path, policy: str) -> Check:
+def cache_check(cache: Path, policy: str, ledger: Path | None = None) -> Check:
     """Check whether references can be written to the cache, or whether it has what a run needs."""
     folder = cache
     while not folder.exists():
         folder = folder.absolute().parent
     if os.access(folder, os.W_OK | os.X_OK):
         return Check("reference cache", OK, f"{cache} can be written")
-    if is_cached(cache, policy):
+    if is_cached(cache, policy, ledger):
         return Check("reference cache", OK, f"{cache} may only be read, and has {policy}")
     step = "correct the permissions, or name another folder in references.cache in the config"
     return Check("reference cache", FAIL, f"{cache} may only be read", step)
 
 
-def is_cached(cache: Path, context: str) -> bool:
+def is_cached(cache: Path, context: str, ledger: Path | None = None) -> bool:
     """Return whether a context can be used without CRDS, as far as its mappings are concerned."""
-    return has_config(cache) and context in read_verified(cache).contexts
+    return has_config(cache) and context in read_verified(cache, ledger).contexts
