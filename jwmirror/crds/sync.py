@@ -199,13 +199,7 @@ def ensure_cached(client: CrdsClient, facts: FileFacts, path: Path, cache: Path)
         if _is_right(facts, present):
             return present
         if not is_ours(path):
-            raise ReferencesError(
-                f"{path}: expected sha1 {facts.sha1}, which CRDS lists, found {present.sha1}; it "
-                f"belongs to user {owner_of(path)}, and was not changed; let its owner repair the "
-                "cache (`jwmirror references verify --repair`, or `python -m crds.sync` with "
-                "`--check-sha1sum --repair-files`), or name another folder in references.cache in "
-                "the config."
-            )
+            raise _wrong_file_of_another(path, facts, present)
         log.warning(
             "%s: expected sha1 %s, which CRDS lists, found %s; it is fetched again",
             path,
@@ -235,6 +229,15 @@ def ensure_cached(client: CrdsClient, facts: FileFacts, path: Path, cache: Path)
         raise ReferencesError(str(err)) from err
     _put_in_place(file.path, path)
     return VerifiedFile.of(path)
+
+
+def _wrong_file_of_another(path: Path, facts: FileFacts, present: VerifiedFile) -> ReferencesError:
+    return ReferencesError(
+        f"{path}: expected sha1 {facts.sha1}, which CRDS lists, found {present.sha1}; it belongs "
+        f"to user {owner_of(path)}, and was not changed; let its owner repair the cache "
+        "(`jwmirror references verify --repair`, or `python -m crds.sync` with `--check-sha1sum "
+        "--repair-files`), or name another folder in references.cache in the config."
+    )
 
 
 def _put_in_place(file: Path, path: Path) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
-from jwmirror.core.model.plan import Attempt, EndCause
+from jwmirror.core.model.jobs.attempts import Attempt, EndCause
 from jwmirror.core.model.run import Executor
 from jwmirror.engine import slurm
 from jwmirror.engine.memory_pool import machine_memory

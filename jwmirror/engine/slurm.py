@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jwmirror.core.model.plan import EndCause
+from jwmirror.core.model.jobs.attempts import EndCause
 
 CAUSES: dict[str, EndCause] = {  # by Slurm's state of a job
     "OUT_OF_MEMORY": "memory",

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from demo.site import Site
-from jwmirror.core.model.plan import Attempt
+from jwmirror.core.model.jobs.attempts import Attempt
 from tests.conftest import need
 from tests.setup.mirrors import wrong_objects
 from tests.torture.mill import LONG

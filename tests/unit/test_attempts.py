@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.model import Receipt, read, write
-from jwmirror.core.model.plan import Attempt
+from jwmirror.core.model.jobs.attempts import Attempt
 from jwmirror.core.model.run import Executor
 from jwmirror.engine import allocation, memory_pool
 from jwmirror.engine.allocation import begin_attempt

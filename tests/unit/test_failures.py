@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.model import Failure, Receipt
-from jwmirror.core.model.plan import Attempt, Published
+from jwmirror.core.model.jobs.attempts import Attempt
+from jwmirror.core.model.plan import Published
 from jwmirror.core.model.run import Stop
 from jwmirror.services.inspect.failures import RETRY
 from jwmirror.store.lock import RUN_LOCK, mirror_lock

@@ -10,7 +10,7 @@ import pytest
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import write
-from jwmirror.core.model.plan import Attempt
+from jwmirror.core.model.jobs.attempts import Attempt
 from jwmirror.core.model.run import Executor
 from jwmirror.services.run.jobs import folders, waiting
 from jwmirror.services.run.jobs.folders import close_work, job_folder, open_work, take_over

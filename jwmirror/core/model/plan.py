@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from jwmirror.core.model.derivation import Derivation
+from jwmirror.core.model.jobs.attempts import Attempt
 from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.product import Reason
 from jwmirror.core.model.quality import Measurements
@@ -310,45 +311,6 @@ class Published:
 
     generation: int  # the current one, after it
     is_new: bool
-
-
-EndCause = Literal[
-    "",  # it has not ended, or there is no scheduler that knows
-    "done",
-    "memory",
-    "time",
-    "cancelled",  # by a user or an administrator
-    "node",  # the node failed, or the job was preempted
-    "failed",  # by itself
-    "never started",
-]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """One execution of a job: what it was given, why it ended, and what it had used then."""
-
-    number: int  # from 1; further ones are restarts by Snakemake
-    end: EndCause = ""
-    slurm_id: str = ""  # "" with another executor
-    other_id: str = ""  # of another scheduler
-    host: str = ""
-    pid: int = 0  # on the host
-    began: str = ""  # ISO, UTC
-    memory: int = 0  # bytes that it was given
-    largest: int = 0  # bytes that a job can be given; 0: not known
-    cpus: int = 0
-    minutes: int = 0  # its time limit; 0: none, or not known
-    longest: int = 0  # minutes that a job can be given; 0: as for `minutes`
-    too_large: tuple[str, ...] = ()  # exposures that were killed although they ran alone
-    seconds: float = 0.0  # until its end; 0 if it was killed
-    cpu_seconds: float = 0.0
-    peak_memory: int = 0  # bytes of its largest process
-
-    @property
-    def scheduler_id(self) -> str:
-        """The id that a scheduler gave to the job; "" without one."""
-        return self.slurm_id or self.other_id
 
 
 @dataclass(frozen=True, kw_only=True)

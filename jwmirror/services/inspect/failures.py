@@ -8,7 +8,8 @@ from pathlib import Path
 
 from jwmirror.core.files import open_regular
 from jwmirror.core.model import Failure, Plan, Receipt
-from jwmirror.core.model.plan import LEVELS, Attempt, EndCause
+from jwmirror.core.model.jobs.attempts import Attempt, EndCause
+from jwmirror.core.model.plan import LEVELS
 from jwmirror.core.model.run import Run, Stop
 from jwmirror.core.printing import printable
 from jwmirror.engine.slurm import end_cause

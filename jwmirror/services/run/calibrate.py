@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.core.model import Chain, Poll, Receipt, References, SettleResult
-from jwmirror.core.model.plan import Attempt
+from jwmirror.core.model.jobs.attempts import Attempt
 from jwmirror.crds.cache import CacheHashes, ledger_of
 from jwmirror.engine.allocation import end_attempt
 from jwmirror.engine.batch import calibrate

@@ -50,28 +50,25 @@ def sync_references(
 ) -> References:
     """Resolve the CRDS context; sync what recipes need of it, and slices of Gaia for mosaics.
 
-    Slices that are stored are fetched again if they are older than `gaia_refresh` days. Where
-    `on_new_context` is "hold" and `policy` names no context, that of the current generation is
-    used, and the new one is offered. A recipe whose own context cannot be synced is left out, with
-    the reason. Nothing is queried if nothing is to be calibrated.
+    Slices older than `gaia_refresh` days are fetched again. If `on_new_context` is "hold" and
+    `policy` names no context, that of the current generation is used, and the new one is offered.
+    A recipe whose own context cannot be synced is left out. Without work, nothing is queried.
     """
     holdings = load_holdings(mirror, poll, settling, recipes)
     if not _headers(holdings, recipes):
         return References(context="", server=url, files={})
-    client, last = CrdsClient(url), last_references(mirror)
-    is_same = last is not None and last.server == url  # servers may differ under one name
-    ledger = ledger_of(mirror, cache)
-    before = known_sums(cache, last if is_same else None, ledger)
+    client, last, ledger = CrdsClient(url), last_references(mirror), ledger_of(mirror, cache)
+    same = last if last and last.server == url else None  # servers may differ under one name
+    before = known_sums(cache, same, ledger)
     offered = resolve_context(client, policy, cache)
     context = context_to_use(mirror, offered, policy, on_new_context)
     mappings, missing = _sync_mappings(client, context, cache, ledger, recipes, before)
     recipes = [recipe for recipe in recipes if recipe.context not in missing]
+    needed = _needed(client, context, cache, holdings, recipes)
     references = References(
         context=context,
         server=url,
-        files=_sync_files(
-            client, _needed(client, context, cache, holdings, recipes), cache, ledger
-        ),
+        files=_sync_files(client, needed, cache, ledger),
         mappings=mappings,
         offered=offered if offered != context else "",
         unwatched=client.unreachable,
@@ -81,9 +78,9 @@ def sync_references(
     findings = current_findings(found, references, last, mirror)
     mosaics = _aligned_mosaics(cache, references, holdings, recipes)
     service = CatalogueService(gaia_url)
-    slices = find_slices(mosaics, SliceStore(mirror, cache), service, gaia_refresh)
-    _log(findings, slices.notes)
-    return replace(references, findings=tuple(findings), gaia=slices)
+    gaia = find_slices(mosaics, SliceStore(mirror, cache), service, gaia_refresh)
+    _log(findings, gaia.notes)
+    return replace(references, findings=tuple(findings), gaia=gaia)
 
 
 def watched_references(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jwmirror.core.jsonio import write
-from jwmirror.core.model.plan import Attempt
+from jwmirror.core.model.jobs.attempts import Attempt
 from jwmirror.core.model.run import Executor
 from jwmirror.engine.allocation import begin_attempt, end_attempt
 from jwmirror.engine.batch import ShortOfMemoryError

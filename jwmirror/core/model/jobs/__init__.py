@@ -1,0 +1,1 @@
+"""Records of the jobs of a run."""
