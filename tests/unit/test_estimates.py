@@ -300,7 +300,7 @@ def test_plan_shows_what_the_next_run_needs():
 
     assert "To fetch, as the last poll found: 3 GB" in shown
     assert "Estimated: 2 jobs with up to 1 thread and 90 GB; 5 GB of results" in shown
-    assert "3 h 21 min with one job after the other, 2 h 30 min with all jobs of a level" in shown
+    assert "3 h 20 min with one job after the other, 2 h 30 min with all of a level" in shown
     assert "3.3 CPU-hours" in shown
     assert "Larger than any partition; tried with the most that one gives (2) deep/a" in shown
     assert msgspec.to_builtins(status)["estimate"]["jobs"] == 2

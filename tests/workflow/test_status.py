@@ -36,6 +36,19 @@ def answer(site, *words):
     return json.loads(jwmirror(site, *words, "--json"))
 
 
+def test_the_time_of_the_first_run_is_estimated_within_a_factor_of_2(site):
+    """By the times that it recorded: the same work again, with another parameter."""
+    estimate = answer(site, "plan", "--set", "deep.detector1.jump.rejection_threshold=7")[
+        "estimate"
+    ]
+    benchmarks = site.mirror.glob("logs/*/calibrate_batch/**/*.tsv")
+    seconds = [float(path.read_text().splitlines()[1].split()[0]) for path in benchmarks]
+
+    assert len(seconds) == estimate["jobs"]
+    assert 0.5 <= estimate["seconds"] / sum(seconds) <= 2
+    assert estimate["too_large"] == []
+
+
 def levels(found):
     """How many exposures and associations are out of date."""
     return dict(Counter(each["level"] for each in found["out_of_date"]))

@@ -15,7 +15,7 @@ from jwmirror.core.model.run import RunEstimate
 from jwmirror.planning.estimates.memory import JOB, job_bytes, stage_budget
 
 NAME_LENGTH = 12  # hex digits
-START_S = 20.0  # of any job: Snakemake, the script, and jwst in the fork server
+START_S = 15.0  # of any job: Snakemake, the script, and jwst in the fork server
 MARGIN = 3  # times the estimated seconds are requested
 LEAST_MINUTES = 10  # that are requested
 SHORTEST_S = 0.1  # of an exposure

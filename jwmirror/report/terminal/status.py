@@ -282,11 +282,10 @@ def _estimate_lines(estimate: RunEstimate) -> Iterator[str]:
         )
         memory, results = map(formatting.size, (estimate.memory, estimate.results))
         in_turn, at_once = map(duration, (estimate.seconds, estimate.seconds_at_once))
+        by_order = f"{in_turn} with one job after the other, {at_once} with all of a level at once"
+        time = in_turn if in_turn == at_once else by_order
         yield f"Estimated: {jobs} with up to {threads} and {memory}; {results} of results"
-        yield (
-            f"Estimated time: {in_turn} with one job after the other, {at_once} with all jobs of a "
-            f"level at the same time; {estimate.cpu_hours:.2g} CPU-hours"
-        )
+        yield f"Estimated time: {time}; {estimate.cpu_hours:.2g} CPU-hours"
 
 
 def _outdated_line(outdated: OutdatedProduct) -> str:
