@@ -46,6 +46,7 @@ rule calibrate_batch:
         mirror=mirror,
         run=run,
         work=str(SESSION.work),
+        scratch=CONFIG.scratch,
         cache=str(CONFIG.cache),
         timeout_s=CONFIG.timeout_s,
         content=lambda wildcards, input: level_in_words(

@@ -20,6 +20,7 @@ receipt = calibrate_batch(
     settling=read(snakemake.input.settling, SettleResult),
     cache=Path(snakemake.params.cache),
     work=Path(snakemake.params.work),
+    scratch=snakemake.params.scratch,
     logs=Path(snakemake.log[0]).parent,
     timeout_s=snakemake.params.timeout_s,
 )

@@ -47,6 +47,7 @@ class Config:
     on_new_context: str  # follow or hold
     cache: Path
     jobs: JobLimits
+    scratch: str  # folder of a compute node, with variables; "": none
     timeout_s: int
     vanish_limit: float  # fraction of a program's mirrored products
     accept_vanished: tuple[int, ...]  # programs
@@ -165,6 +166,7 @@ def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
         on_new_context=references["on_new_context"],
         cache=Path(references["cache"]),
         jobs=job_limits(calibrate, raw.get("partitions") or {}),
+        scratch=calibrate["scratch"] or "",
         timeout_s=calibrate["timeout"],
         vanish_limit=archive["vanish_limit"],
         accept_vanished=_listed(raw.get("accept_vanished", ())),

@@ -13,7 +13,13 @@ from jwmirror.core.model import write
 from jwmirror.core.model.jobs.attempts import Attempt
 from jwmirror.core.model.run import Executor
 from jwmirror.services.run.jobs import folders, waiting
-from jwmirror.services.run.jobs.folders import close_work, job_folder, open_work, take_over
+from jwmirror.services.run.jobs.folders import (
+    close_work,
+    job_folder,
+    open_work,
+    scratch_folder,
+    take_over,
+)
 from jwmirror.services.run.jobs.waiting import report_waiting_jobs, unusual_waits
 from jwmirror.store.lock import JOB_LOCK
 from jwmirror.store.runs import RunFiles
@@ -185,3 +191,24 @@ def test_each_reason_is_reported_once(monkeypatch, capsys):
     message = capsys.readouterr().err
     assert message.count("Slurm does not start 2: PartitionTimeLimit.") == 1
     assert "`scontrol show job 2`" in message
+
+
+def test_stages_run_on_the_disk_that_the_site_names(tmp_path, monkeypatch):
+    """In a private folder there, which goes with the job; otherwise in the mirror."""
+    monkeypatch.setenv("TMPDIR_OF_JOB", str(tmp_path))
+
+    with scratch_folder("$TMPDIR_OF_JOB", Path("mirror/work")) as folder:
+        assert folder.parent == tmp_path
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert not folder.exists()
+    with scratch_folder("", Path("mirror/work")) as folder:
+        assert folder == Path("mirror/work")
+
+
+@pytest.mark.parametrize("scratch", ["$NOT_SET_HERE", "/proc/none"])
+def test_a_scratch_folder_that_is_not_there_is_named(scratch):
+    """With the node and the key of the config; nothing is computed elsewhere."""
+    with pytest.raises(CalibrationError, match=r"calibrate\.scratch: .* correct it") as raised:
+        scratch_folder(scratch, Path("mirror/work")).__enter__()
+
+    assert scratch in str(raised.value)

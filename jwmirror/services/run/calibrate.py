@@ -10,7 +10,7 @@ from jwmirror.crds.cache import CacheHashes, ledger_of
 from jwmirror.engine.allocation import end_attempt
 from jwmirror.engine.batch import calibrate
 from jwmirror.services.run.jobs.attempts import BatchJob, recorded_attempt
-from jwmirror.services.run.jobs.folders import job_folder
+from jwmirror.services.run.jobs.folders import job_folder, scratch_folder
 from jwmirror.services.run.quality.stored_files import measure_archived
 from jwmirror.services.run.references import offline_resolvers
 from jwmirror.services.run.results import ResultStore
@@ -29,10 +29,12 @@ def calibrate_batch(
     work: Path,
     logs: Path,
     timeout_s: float,
+    scratch: str = "",
 ) -> Receipt:
     """Compute what a batch lacks, and store it, with what the system gives to this job.
 
-    It works in a folder below `work`, the work folder of its run; `logs` is for this job only.
+    It works in a folder below `work`, the work folder of its run, or, if there is one, in `scratch`
+    (with variables, such as $TMPDIR); `logs` is for this job only.
     MAST's files of the same names are measured here too, because results are compared with them.
 
     Raises:
@@ -40,7 +42,11 @@ def calibrate_batch(
             can get more memory. Other failures are in the receipt.
     """
     offline_resolvers(cache, references)  # sets the environment of CRDS for the workers, too
-    with job_folder(work, job.record, mirror) as folder, recorded_attempt(job) as present:
+    with (
+        job_folder(work, job.record, mirror) as own,
+        scratch_folder(scratch, own) as folder,
+        recorded_attempt(job) as present,
+    ):
         receipt = calibrate(
             chains,
             ResultStore(mirror),

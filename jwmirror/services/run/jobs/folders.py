@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model.jobs.attempts import Attempt
@@ -49,6 +50,26 @@ def job_folder(work: Path, record: Path, mirror: Path) -> Iterator[Path]:
     finally:
         lock.release()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def scratch_folder(scratch: str, otherwise: Path) -> Iterator[Path]:
+    """Yield a new private folder in `scratch`, removed at the block's end; without it, `otherwise`.
+
+    Raises:
+        CalibrationError: there is no such folder here, or a variable in its name is not set.
+    """
+    if not scratch:
+        yield otherwise
+        return
+    folder = Path(os.path.expandvars(scratch))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CalibrationError(
+            f"calibrate.scratch: {scratch} is {folder} on {os.uname().nodename}, expected a folder "
+            "that this job can write to; nothing was computed; correct it, and run again."
+        )
+    with TemporaryDirectory(prefix="jwmirror-", dir=folder) as made:
+        yield Path(made)
 
 
 def open_work(work: Path) -> None:
