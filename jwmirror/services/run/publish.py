@@ -8,6 +8,7 @@ from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.plan import Published
 from jwmirror.core.model.stored import Setup
 from jwmirror.pipeline.installed import installed_versions
+from jwmirror.services.run.jobs.arrivals import await_results
 from jwmirror.services.run.quality.publication import PublicationPolicy, judged_rows
 from jwmirror.store import runs
 from jwmirror.store.entries import results_of_deselected_files, with_quality
@@ -31,17 +32,20 @@ def publish_generation(
     policy: PublicationPolicy,
     config: PlainValues,
     recipes: Sequence[Recipe],
+    latency_s: float = 0.0,
 ) -> Published:
     """Publish what the mirror has now in one atomic step, if the current generation differs.
 
     `run` is the folder of the run, whose id and cause the generation records; what its recipes hold
     back is recorded there. `group` may read exclusive files. `config` and `recipes` are recorded
     with the generation, and so are the versions of all installed packages. Results of the recipes
-    stay with files that are kept without being selected.
+    stay with files that are kept without being selected. What other machines have written may
+    appear up to `latency_s` seconds late.
 
     Raises:
         LockedError: another process changes what is published, and did not end within an hour.
     """
+    await_results(mirror, receipts, latency_s)
     generations, records = Generations(mirror, group), runs.read_run(run)
     facts = {"run": records.id, "context": references.context}
     with mirror_lock(mirror, f"publication of {records.id}", wait_s=WAIT_S) as lock:

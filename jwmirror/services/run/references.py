@@ -101,22 +101,22 @@ def watched_references(
     """
     if not last.context:  # nothing was to be calibrated
         return last
-    client = CrdsClient(url)
+    client, ledger = CrdsClient(url), ledger_of(mirror, cache)
     offered = resolve_context(client, policy, cache)
     context = context_to_use(mirror, offered, policy, on_new_context)
-    before = known_sums(cache, last)
-    mappings, missing = _sync_mappings(client, context, cache, recipes, before)
+    before = known_sums(cache, last, ledger)
+    mappings, missing = _sync_mappings(client, context, cache, ledger, recipes, before)
     now = replace(
         last,
         context=context,
         server=url,
-        files=sync_files(client, last.files, context, cache),
+        files=sync_files(client, last.files, context, cache, ledger),
         mappings=mappings,
         offered=offered if offered != context else "",
         unwatched=client.unreachable,
         missing_contexts=missing,
     )
-    found = watch_files(client, cache, before, now)
+    found = watch_files(client, cache, before, now, ledger)
     return replace(now, findings=tuple(current_findings(found, now, last, mirror)))
 
 

@@ -1,0 +1,52 @@
+"""Files that jobs on other machines wrote, and that a shared file system shows here later."""
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from jwmirror.core.model import Receipt
+from jwmirror.store.objects import Objects
+from jwmirror.store.provenance import Provenance
+
+LOOK_S = 0.5  # between two looks
+
+log = logging.getLogger(__name__)
+
+
+def await_results(mirror: Path, receipts: Sequence[Receipt], latency_s: float) -> None:
+    """Wait until the objects and records that jobs of this run wrote are visible and whole here.
+
+    After `latency_s` seconds, go on: whatever reads a file that is missing then, says so.
+    """
+    missing = list(_missing(mirror, receipts))
+    deadline = time.monotonic() + latency_s
+    if missing:
+        log.info("waiting up to %g s for %d files, such as %s", latency_s, len(missing), missing[0])
+    while missing and time.monotonic() < deadline:
+        time.sleep(min(LOOK_S, latency_s))
+        _look_again({path.parent for path in missing})
+        missing = list(_missing(mirror, receipts))
+
+
+def _missing(mirror: Path, receipts: Iterable[Receipt]) -> Iterator[Path]:
+    objects, provenance = Objects(mirror), Provenance(mirror)
+    for receipt in receipts:
+        computed = set(receipt.computed)
+        for result in receipt.results:
+            if result.key not in computed:
+                continue
+            if not provenance.path(result.key).exists():
+                yield provenance.path(result.key)
+            for file in result.files:
+                if not objects.has(file.sha256, file.size):
+                    yield objects.path(file.sha256)
+
+
+def _look_again(folders: Iterable[Path]) -> None:
+    """List folders: NFS then asks its server about them, instead of its cache."""
+    for folder in folders:
+        with suppress(OSError):
+            os.listdir(folder)

@@ -1,0 +1,58 @@
+"""Publication on a shared file system: what other machines wrote may appear late."""
+
+import shutil
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from jwmirror.core.model import Receipt, read
+from jwmirror.services.run.jobs import arrivals
+from jwmirror.services.run.jobs.arrivals import await_results
+from tests.setup.mirrors import SmallMirror
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Look often."""
+    monkeypatch.setattr(arrivals, "LOOK_S", 0.01)
+
+
+@pytest.fixture
+def receipt(small_mirror: SmallMirror) -> Receipt:
+    """The receipt of a job that computed one result."""
+    return read(small_mirror.run_folder / "exposures/b1.json", Receipt)
+
+
+@pytest.mark.parametrize("part", ["object", "record", "rest of an object"])
+def test_a_late_file_is_waited_for(small_mirror, receipt, part):
+    """An object, its record, or bytes that are not shown yet."""
+    (result,) = receipt.results
+    sha256 = result.files[0].sha256
+    late = small_mirror.root / "objects" / sha256[:2] / sha256
+    if part == "record":
+        late = small_mirror.root / "provenance" / f"{result.key}.json"
+    hidden = small_mirror.root.parent / "hidden"
+    shutil.move(late, hidden)
+    if part == "rest of an object":
+        late.touch()
+    arriving = threading.Timer(0.3, lambda: hidden.rename(late))
+    arriving.start()
+
+    await_results(small_mirror.root, [receipt], latency_s=30)
+
+    assert late.exists() and not hidden.exists()
+
+
+def test_what_does_not_come_is_not_waited_for_longer(small_mirror, receipt):
+    """Nor is what the run did not compute: that was there when it was planned."""
+    lost = replace(receipt.results[0], key="ab" * 32)
+    receipt = replace(receipt, results=(lost,), computed=(lost.key,))
+
+    began = time.monotonic()
+    await_results(small_mirror.root, [receipt], latency_s=0.2)
+    waited = time.monotonic() - began
+    await_results(small_mirror.root, [replace(receipt, computed=())], latency_s=1000)
+
+    assert 0.2 <= waited < 10
