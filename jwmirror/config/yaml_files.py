@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from jwmirror.core.errors import ConfigError
+from jwmirror.core.errors import ConfigError, in_yaml
 from jwmirror.core.files import MAX_CONFIG, read_bytes
 from jwmirror.core.fits import check_yaml
 
@@ -75,7 +75,7 @@ class YamlText:
         alone = self.written.get(path[:-1]) if path[-1:] == (0,) else None  # not written as a list
         written = self.written.get(path, alone)
         if written is None or isinstance(value, str) or not written.text:
-            return repr(value) if isinstance(value, str) else json.dumps(value, default=str)
+            return in_yaml(value)
         is_other = isinstance(value, bool) and written.text != json.dumps(value)
         as_boolean = f", which YAML reads as {json.dumps(value)}" if is_other else ""
         return written.text + as_boolean

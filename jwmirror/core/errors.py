@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -219,6 +220,11 @@ def suggest(name: object, names: Iterable[object], most: int = 1, least: float =
     by_lower = {str(other).lower(): str(other) for other in names}
     near = difflib.get_close_matches(str(name).lower(), by_lower, most, least)
     return [by_lower[lower] for lower in near]
+
+
+def in_yaml(value: object) -> str:
+    """Return a value as a config has it: 'text', true, null, [100, 100]."""
+    return repr(value) if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def unknown_name(kind: str, name: object, allowed: Collection[object], where: str = "") -> str:

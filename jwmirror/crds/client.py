@@ -154,8 +154,8 @@ class CrdsClient:
             if near := self._contexts_near(context):
                 raise ReferencesError(
                     f"expected a context that CRDS at {self.url} has, found {context}; the nearest "
-                    f"are {', '.join(near)}; correct references.context in the config, or "
-                    "`context` of the recipe."
+                    f"of its contexts: {', '.join(near)}; correct references.context in the "
+                    "config, or `context` of the recipe."
                 ) from err
             raise
         if not isinstance(names, list) or not all(map(_is_mapping, names)):

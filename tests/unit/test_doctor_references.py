@@ -106,5 +106,5 @@ def test_contexts_of_recipes_are_tried_too(server, tmp_path):
 
     assert checks["context of former, same"].outcome == "ok"
     typo = checks["context of typo"]
-    assert typo.outcome == "fail" and "the nearest are jwst_0001.pmap" in typo.found
+    assert typo.outcome == "fail" and "the nearest of its contexts: jwst_0001.pmap" in typo.found
     assert "`context` of the recipe" in typo.step

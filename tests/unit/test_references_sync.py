@@ -366,7 +366,7 @@ def test_the_nearest_contexts_are_named(server, monkeypatch, number, near):
         client.mappings_of(f"jwst_{number}.pmap")
 
     words = ", ".join(f"jwst_{each}.pmap" for each in near.split())
-    assert f"the nearest are {words};" in str(caught.value)
+    assert f"the nearest of its contexts: {words};" in str(caught.value)
 
 
 @pytest.mark.parametrize("listed", [None, "no list", ["jwst_0001.pmap"]])

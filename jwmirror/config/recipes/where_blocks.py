@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from jwmirror.core.errors import in_yaml
 from jwmirror.core.matching import Criteria, criteria_of, describe_match, matches, overlap
 from jwmirror.core.model import Where
 from jwmirror.core.model.association import Association
@@ -58,7 +59,7 @@ def contradiction_mistakes(blocks: Sequence[Block]) -> list[str]:
     """
     return [
         f"{one.place} and {_short_place(one, other)}: equally specific and both set "
-        f"{'.'.join(filter(None, path))} ({values[0]!r}, {values[1]!r}); "
+        f"{'.'.join(filter(None, path))} ({in_yaml(values[0])}, {in_yaml(values[1])}); "
         "add a key to the match of the one that should win"
         for one, other in combinations(blocks, 2)
         for path, values in sorted(_conflicts(one, other, blocks))

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jwmirror.core.errors import TYPES, unknown_name
+from jwmirror.core.errors import TYPES, in_yaml, unknown_name
 from jwmirror.core.model.parameters import Parameter, Remarks
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters.gone import gone_message, without_gone
@@ -66,13 +66,14 @@ def parameter_mistakes(
         if pipeline not in registry.PIPELINES:
             found.append(_no_pipeline(where, str(written)))
         elif not isinstance(content, Mapping):
-            found.append(f"{where}: expected steps and their parameters, found {content!r}.")
+            found.append(f"{where}: expected steps and their parameters, found {in_yaml(content)}.")
         else:
             found += _pipeline_mistakes(spec_of(pipeline), content, where, base)
     whole = {name: content for name, content in parameters.items() if isinstance(content, Mapping)}
     for path, one, other in contradictions(whole):
         name = ".".join(filter(None, path))
-        found.append(f"{place}: sets {name} twice, to {one!r} and to {other!r}; set it once.")
+        values = f"{in_yaml(one)} and to {in_yaml(other)}"
+        found.append(f"{place}: sets {name} twice, to {values}; set it once.")
     return found
 
 
@@ -94,7 +95,7 @@ def _pipeline_mistakes(
     if isinstance(nested, Mapping):
         yield from _member_mistakes(spec, nested, f"{place}.steps", base)
     else:
-        yield f"{place}.steps: expected steps and their parameters, found {nested!r}."
+        yield f"{place}.steps: expected steps and their parameters, found {in_yaml(nested)}."
 
 
 def _member_mistakes(
@@ -112,7 +113,7 @@ def _member_mistakes(
         elif name in steps:
             yield (
                 f"{where}: {name} is a step, so its parameters were expected "
-                f"({{{name}: {{skip: true}}}}), found {value!r}."
+                f"({{{name}: {{skip: true}}}}), found {in_yaml(value)}."
             )
         elif isinstance(value, Mapping):
             yield f"{where}: {gone_message(name) or unknown_name('step', name, list(steps))}"
@@ -172,7 +173,7 @@ def _persistence_mistakes(content: Mapping[str, Any], place: str) -> Iterator[st
 def _inner_mistakes(steps: Any, content: Any, place: str, base: Path) -> Iterator[str]:
     """Yield the mistakes in the steps of a step."""
     if not isinstance(content, Mapping):
-        yield f"{place}: expected steps and their parameters, found {content!r}."
+        yield f"{place}: expected steps and their parameters, found {in_yaml(content)}."
         return
     for step, values in content.items():
         if step not in steps:
@@ -180,7 +181,8 @@ def _inner_mistakes(steps: Any, content: Any, place: str, base: Path) -> Iterato
         elif isinstance(values, Mapping):
             yield from _step_mistakes(steps[step], values, f"{place}.{step}", base)
         else:
-            yield f"{place}.{step}: expected parameters of the step {step}, found {values!r}."
+            found = in_yaml(values)
+            yield f"{place}.{step}: expected parameters of the step {step}, found {found}."
 
 
 def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) -> Iterator[str]:
@@ -195,7 +197,7 @@ def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) ->
         detail = ""
         if "list" in parameter.type:
             detail = f"; {_list_advice(spec, name, value) or problem}"
-        yield f"{place}: found {value!r}, expected {_expected(parameter)}{detail}."
+        yield f"{place}: found {in_yaml(value)}, expected {_expected(parameter)}{detail}."
         return
     yield from files.file_mistakes(name, value, place, base)
     if name in hooks.KINDS:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from jwmirror.core.errors import in_yaml
 from jwmirror.pipeline.parameters.resolution import (
     EXTRA_OUTPUTS,
     ParameterPath,
@@ -32,7 +33,7 @@ def ignored_notes(parameters: Mapping[str, Any], place: str) -> Iterator[str]:
             why = EXTRA_IGNORED if name in EXTRA_OUTPUTS else NAMES_IGNORED
         else:
             continue
-        yield f"{full_name(place, path)}: {value!r} is ignored: {why}"
+        yield f"{full_name(place, path)}: {in_yaml(value)} is ignored: {why}"
 
 
 def dropped_note(place: str, dropped: Iterable[ParameterPath]) -> str:

@@ -10,7 +10,7 @@ from functools import cache, partial
 from math import isfinite
 from typing import Any, NamedTuple
 
-from jwmirror.core.errors import ConfigError
+from jwmirror.core.errors import ConfigError, in_yaml
 from jwmirror.core.matching import criteria_of, describe_match, matches
 from jwmirror.core.model import Recipe, Where, canonical
 from jwmirror.core.model.derivation import single_step
@@ -188,7 +188,7 @@ def _functions(recipe: Recipe, header: str) -> dict[ParameterPath, Any]:
 def _tie(recipe: str, path: ParameterPath, one: Any, other: Any) -> str:
     return (
         f"recipes.{recipe}.where: two equally specific blocks match one exposure and set "
-        f"{'.'.join(filter(None, path))} to {one!r} and to {other!r}; "
+        f"{'.'.join(filter(None, path))} to {in_yaml(one)} and to {in_yaml(other)}; "
         "add a match key to the block that should win."
     )
 
