@@ -250,7 +250,7 @@ TOLD = (
     "abs_refcat: found 'GAIADR3_S3', a catalogue that jwmirror does not store",
     "snr_threshold: found 'high', expected a number",
     "parameters.spec2: found 'none.asdf', expected a file of parameters",
-    "where[0] and where[1]: equally specific and both set image3.skymatch.skip (True, False)",
+    "where[0] and where[1]: equally specific and both set image3.skymatch.skip (true, false)",
     "set deep.image3.skymtch: unknown step 'skymtch'; did you mean 'skymatch'?",
 )
 
