@@ -340,7 +340,8 @@ def test_a_context_that_crds_does_not_have_is_named_with_what_to_correct(server,
 
     assert str(caught.value) == (
         f"expected a context that CRDS at {server.url} has, found jwst_9999.pmap; the nearest of "
-        "its contexts: jwst_0001.pmap; correct references.context in the config, or `context` of the recipe."
+        "its contexts: jwst_0001.pmap; correct references.context in the config, or `context` of "
+        "the recipe."
     )
 
 
