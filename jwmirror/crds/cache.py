@@ -66,11 +66,11 @@ def can_write(folder: Path) -> bool:
 def write_config(cache: Path, info: dict[str, Any]) -> None:
     """Write the parts of a server's description that the crds package needs offline.
 
-    A configuration in a cache of somebody else stays as it is.
+    A configuration in a cache of another user stays as it is.
 
     Raises:
         ReferencesError: the cache may only be read, and has no configuration yet; or files in a
-            cache of somebody else are not in folders of instruments.
+            cache of another user are not in folders of instruments.
     """
     if has_config(cache) and not is_ours(cache):
         _check_subfolders(cache)
@@ -194,7 +194,7 @@ class VerifiedCache:
 
 
 def ledger_of(mirror: Path, cache: Path) -> Path:
-    """Return the file in which a mirror records what it verified in a cache of somebody else."""
+    """Return the file in which a mirror records what it verified in a cache of another user."""
     return mirror / "receipts" / "references" / f"{_short_name(cache)}.json"
 
 

@@ -96,7 +96,7 @@ def sync_mappings(
     """Fetch and verify all mappings of a context; return name -> sha1.
 
     Afterwards references can be looked up offline. If CRDS does not answer, the mappings of an
-    earlier sync are used. For the `ledger` of a cache of somebody else see `write_verified`.
+    earlier sync are used. For the `ledger` of a cache of another user see `write_verified`.
     """
     try:
         write_config(cache, client.info)
@@ -191,7 +191,7 @@ def ensure_cached(client: CrdsClient, facts: FileFacts, path: Path, cache: Path)
 
     Processes that have the former file open keep its bytes. ReferencesError if a link leads from
     the cache to another folder: only the cache is written to; and if a wrong file belongs to
-    somebody else: it is not ours to delete.
+    another user: it is not ours to delete.
     """
     path_below(cache, str(path.relative_to(cache)), f"CRDS at {client.url}", ReferencesError)
     if path.is_file():

@@ -83,14 +83,16 @@ def test_a_killed_run_is_taken_over_when_its_jobs_have_ended(job, work, files, c
 
 
 def test_jobs_that_were_killed_with_their_run_are_not_awaited(job, work, files, capsys):
-    """Their folders go."""
+    """Their folders and heartbeats go."""
     job.send_signal(signal.SIGKILL)
     job.wait()
+    write(files.heartbeat("exposures", "b1"), "of the job")
     assert (work / "exposures-b1-1" / "input").exists()
 
     take_over(work, files)
 
-    assert not work.exists() and capsys.readouterr().err == ""
+    assert not work.exists() and not files.heartbeats.exists()
+    assert capsys.readouterr().err == ""
 
 
 def test_a_run_that_ends_leaves_the_folders_of_its_jobs_that_are_still_at_work(job, work, files):

@@ -1,4 +1,4 @@
-"""Reference caches of somebody else: nothing is written without need, and nothing is deleted."""
+"""Reference caches of another user: nothing is written without need, and nothing is deleted."""
 
 import os
 import tempfile
@@ -100,7 +100,7 @@ def test_a_job_does_not_hash_what_the_ledger_has(server, foreign, root, monkeypa
 
 
 @pytest.mark.parametrize("is_repaired", [False, True])
-def test_a_wrong_file_of_somebody_else_is_not_deleted(server, foreign, root, is_repaired):
+def test_a_wrong_file_of_another_user_is_not_deleted(server, foreign, root, is_repaired):
     """The message names file and owner; the file stays as it is."""
     flip_silently(place(foreign))
     before, ledger = state(foreign), ledger_of(root / "mirror", foreign)

@@ -92,7 +92,7 @@ def close_work(work: Path, files: RunFiles) -> None:
 def take_over(work: Path, files: RunFiles) -> None:
     """End what is left of a run that was killed: cancel jobs that wait, await the others.
 
-    What they compute is in the store then. Then remove the run's folder.
+    What they compute is in the store then. Then remove the run's work folder and heartbeats.
     """
     (work / MARK).unlink(missing_ok=True)
     executor = read_if_written(files.executor, Executor) or Executor()
@@ -110,7 +110,8 @@ def take_over(work: Path, files: RunFiles) -> None:
     while at_work:
         time.sleep(LOOK_S)
         at_work = [job for job in at_work if not job.is_over()]
-    shutil.rmtree(work, ignore_errors=True)
+    for folder in (work, files.heartbeats):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class JobWatch:
