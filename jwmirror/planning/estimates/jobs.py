@@ -12,7 +12,9 @@ from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Chain, Plan, digest
 from jwmirror.core.model.plan import UNLIMITED, JobLimits, JobRequest
 from jwmirror.core.model.run import RunEstimate
+from jwmirror.core.printing import duration
 from jwmirror.planning.estimates.memory import JOB, job_bytes, stage_budget
+from jwmirror.report.formatting import size
 
 NAME_LENGTH = 12  # hex digits
 START_S = 15.0  # of any job: Snakemake, the script, and jwst in the fork server
@@ -140,8 +142,8 @@ def _seconds(group: Group) -> float:
 
 def _amount(memory: float, seconds: float) -> str:
     """Return bytes and seconds in words; without those that are not limited."""
-    parts = [f"{memory / 1e9:,.0f} GB"] * (memory < UNLIMITED)
-    parts += [f"{seconds / 3600:,.1f} h"] * (seconds < UNLIMITED)
+    parts = [size(round(memory))] * (memory < UNLIMITED)
+    parts += [duration(seconds)] * (seconds < UNLIMITED)
     return " and ".join(parts) or "without limit"
 
 

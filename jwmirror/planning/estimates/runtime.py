@@ -15,10 +15,10 @@ from jwmirror.pipeline.headers import header_value
 from jwmirror.planning.estimates.shape import samples_read, shape_of
 
 ASSUMED = {  # pipeline -> seconds of any stage; microseconds for each value that is read
-    "detector1": (2.0, 0.8),
-    "dark": (1.5, 0.4),
+    "detector1": (1.0, 0.6),
+    "dark": (1.0, 0.4),
     "guider": (1.0, 0.4),
-    "image2": (1.5, 1.0),
+    "image2": (1.0, 1.0),
     "spec2": (5.0, 10.0),
     "image3": (5.0, 4.0),
     "spec3": (5.0, 10.0),
