@@ -50,7 +50,7 @@ rule calibrate_batch:
         cache=str(CONFIG.cache),
         timeout_s=CONFIG.timeout_s,
         content=lambda wildcards, input: level_in_words(
-            wildcards.level, len(batches_of(input.plan)[wildcards.batch])
+            wildcards.level, requested(wildcards, input).chains
         ),
     message:
         "Calibrating {params.content} (batch {wildcards.batch}), with {resources.mem_mb} MB"

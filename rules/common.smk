@@ -94,7 +94,7 @@ def receipts_below(wildcards):
 
 def requested(wildcards, input, threads=UNLIMITED):
     """Return what the job of a batch needs, with at most so many threads."""
-    return job_request(input.plan, wildcards.batch, CONFIG.jobs, threads)
+    return job_request(str(input.plan), wildcards.batch, CONFIG.jobs, threads)
 
 
 def attempts_before(wildcards, attempt):

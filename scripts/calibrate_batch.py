@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from jwmirror.core.log import log_to
-from jwmirror.core.model import Plan, Poll, References, SettleResult, read, write
+from jwmirror.core.model import Poll, References, SettleResult, read, write
 from jwmirror.services.run.calibrate import calibrate_batch
 from jwmirror.services.run.jobs.attempts import BatchJob
+from jwmirror.services.run.session import chains_of
 
 log_to(snakemake.log[0])
 level, batch = snakemake.wildcards.level, snakemake.wildcards.batch
@@ -14,7 +15,7 @@ run = Path(snakemake.params.run)
 receipt = calibrate_batch(
     mirror=Path(snakemake.params.mirror),
     job=BatchJob(run, level, batch, resources.attempt, snakemake.threads, memory),
-    chains=read(snakemake.input.plan, Plan).batches[batch],
+    chains=chains_of(snakemake.input.plan, batch),
     references=read(snakemake.input.references, References),
     poll=read(snakemake.input.poll, Poll),
     settling=read(snakemake.input.settling, SettleResult),

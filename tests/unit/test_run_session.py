@@ -18,6 +18,8 @@ from jwmirror.services.run import session
 from jwmirror.services.run.session import (
     RUN_ID,
     RunSession,
+    batches_of,
+    chains_of,
     config_or_exit,
     job_request,
     level_in_words,
@@ -199,11 +201,13 @@ def test_a_batch_of_a_plan_file_is_estimated(tmp_path):
     chains = [records.chain(records.derivation(product=n), memory=2 * 10**9) for n in ("a", "b")]
     write(tmp_path / "plan.json", Plan(context="c", batches={"b1": tuple(chains)}))
 
+    assert list(batches_of(tmp_path / "plan.json")) == ["b1"]
+    assert chains_of(tmp_path / "plan.json", "b1") == tuple(chains)
     wide, narrow = (
         job_request(tmp_path / "plan.json", "b1", JobLimits(), threads) for threads in (8, 1)
     )
 
-    assert (wide.threads, narrow.threads) == (2, 1)
+    assert (wide.threads, narrow.threads, wide.chains) == (2, 1, 2)
     assert wide.memory == narrow.memory + 2 * 10**9
 
 

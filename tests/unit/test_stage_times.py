@@ -63,6 +63,14 @@ def test_a_damaged_record_of_a_result_only_leaves_its_time_out(mirror):
     assert stage_times(mirror)["all"].stages < len(keys)
 
 
+def test_results_without_headers_are_read_once(tmp_path):
+    """Such as those of a recipe that has own files only."""
+    (tmp_path / "provenance").mkdir()
+
+    assert stage_times(tmp_path) == {}
+    assert read(tmp_path / TIMES, dict[str, StageTimes]) == {}
+
+
 def test_a_mirror_without_results_keeps_no_times(tmp_path):
     """Nor does one that may only be read need them."""
     assert stage_times(tmp_path) == {}

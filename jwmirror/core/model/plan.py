@@ -109,6 +109,7 @@ class JobLimits:
 class JobRequest:
     """What one job is expected to need."""
 
+    chains: int
     threads: int  # exposures that run side by side
     memory: float  # bytes
     seconds: float

@@ -52,6 +52,7 @@ def request_of(chains: Sequence[Chain], limits: JobLimits, threads: int = UNLIMI
     offered = min(memory, max((p.memory for p in limits.partitions), default=UNLIMITED))
     written = sorted((max(chain.written for chain in group) for group in groups), reverse=True)
     return JobRequest(
+        chains=len(chains),
         threads=threads,
         memory=offered,
         seconds=seconds,

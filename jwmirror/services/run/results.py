@@ -149,7 +149,8 @@ def stage_times(mirror: Path) -> Times:
         keys = sorted(path.stem for path in Provenance(mirror).folder.glob("*.json"))
         return with_stages({}, _timed_stages(mirror, keys[:SAMPLE]))
 
-    return remembered(mirror / TIMES, dict[str, StageTimes], sampled, is_lasting=bool)
+    has_results = Provenance(mirror).folder.is_dir()
+    return remembered(mirror / TIMES, dict[str, StageTimes], sampled, lambda _: has_results)
 
 
 def record_stage_times(mirror: Path, keys: Iterable[str]) -> None:

@@ -5,21 +5,30 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+
+import msgspec
 
 from jwmirror.config.load import Config
 from jwmirror.config.profiles import check_profiles, config_mistakes_end_the_call
 from jwmirror.config.sources import read_sources
 from jwmirror.core.errors import LimitError, LockedError, StoreError, error_line
 from jwmirror.core.files import as_store_error, make_private
-from jwmirror.core.jsonio import read, write
+from jwmirror.core.jsonio import parse, read, write
 from jwmirror.core.mirror import RUN_ID_FORM
-from jwmirror.core.model import Plan, Recipe
-from jwmirror.core.model.plan import GRISM, STEPS, UNLIMITED, JobLimits, JobRequest
+from jwmirror.core.model import Chain, Recipe
+from jwmirror.core.model.plan import (
+    GRISM,
+    LEVELS_WITHOUT_GRISMS,
+    STEPS,
+    UNLIMITED,
+    JobLimits,
+    JobRequest,
+)
 from jwmirror.core.model.run import Executor, Stop
 from jwmirror.core.printing import printable
 from jwmirror.net.token_socket import serve_token
@@ -223,28 +232,40 @@ def _id_of_this_job() -> str:
     return passed
 
 
+class _PlanParts(msgspec.Struct):
+    """The parts of a plan that the rules use. A plan is large, so batches are read one by one."""
+
+    batches: dict[str, msgspec.Raw] = {}
+    levels: tuple[str, ...] = LEVELS_WITHOUT_GRISMS
+
+
 @cache
-def _batches_and_levels(plan: Path) -> tuple[Mapping[str, tuple], tuple[str, ...]]:
+def _parts_of(plan: Path) -> _PlanParts:
     """Return parts of a plan file, which never changes once it is written."""
-    content = read(plan, Plan)
-    return content.batches, content.levels
+    return read(plan, _PlanParts)
 
 
-def batches_of(plan: Path | str) -> Mapping[str, tuple]:
-    """Return the batches of a plan file by name."""
-    return _batches_and_levels(Path(plan))[0]
+def batches_of(plan: Path | str) -> Collection[str]:
+    """Return the names of the batches of a plan file."""
+    return _parts_of(Path(plan)).batches.keys()
+
+
+def chains_of(plan: Path | str, batch: str) -> tuple[Chain, ...]:
+    """Return the chains of one batch of a plan file."""
+    return parse(bytes(_parts_of(Path(plan)).batches[batch]), tuple[Chain, ...])
 
 
 def planned_levels(plan: Path | str) -> tuple[str, ...]:
     """Return the levels of a run, by the plan file of the first one."""
-    return _batches_and_levels(Path(plan))[1]
+    return _parts_of(Path(plan)).levels
 
 
+@cache
 def job_request(
     plan: Path | str, batch: str, limits: JobLimits, threads: int = UNLIMITED
 ) -> JobRequest:
     """Return what a batch of a plan file needs, with at most so many threads."""
-    return request_of(batches_of(plan)[batch], limits, threads)
+    return request_of(chains_of(plan, batch), limits, threads)
 
 
 def level_in_words(level: str, number: int | None = None) -> str:
