@@ -1,7 +1,5 @@
 """The slices of a mirror: objects, found by records of their cones."""
 
-import os
-import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -10,7 +8,7 @@ from pathlib import Path
 from jwmirror.astrometry.fields import exposure_field, mosaic_cone
 from jwmirror.astrometry.service import CatalogueService
 from jwmirror.core.errors import JwmirrorError, MissingSliceError
-from jwmirror.core.files import path_below, read_bytes
+from jwmirror.core.files import path_below, read_bytes, write_bytes
 from jwmirror.core.jsonio import digest, read, receipt_path, write
 from jwmirror.core.model.sky.slices import (
     SLICES,
@@ -48,12 +46,11 @@ class SliceStore:
     def add(self, cone: CatalogueCone, answer: str, url: str, fetched_at: str = "") -> GaiaSlice:
         """Store the service's answer for a cone as its slice, in place of an earlier one."""
         content = slice_text(cone, answer).encode()
-        handle, name = tempfile.mkstemp(dir=self.objects.incoming)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        file = self.objects.incoming / f"{digest(cone)}.slice"
+        write_bytes(file, content)
         added = GaiaSlice(
             cone=cone,
-            sha256=self.objects.add(Path(name)),
+            sha256=self.objects.add(file),
             size=len(content),
             stars=sum(1 for _ in star_rows(answer)),
             url=url,

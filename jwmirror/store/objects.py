@@ -200,7 +200,11 @@ class Objects:
         """Move a file from another file system to incoming/; return its new path."""
         handle, name = tempfile.mkstemp(dir=self.incoming)
         os.close(handle)
-        shutil.copyfile(file, name)
+        try:
+            shutil.copyfile(file, name)
+        except OSError:
+            os.unlink(name)
+            raise
         os.unlink(file)
         return name
 

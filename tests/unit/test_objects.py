@@ -13,6 +13,7 @@ from jwmirror.core import files
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Product, Version
 from jwmirror.store.objects import CLOSED, OPEN, SHARED, Objects, hash_files
+from tests.setup.small_disks import PAGE, small_disk  # noqa: F401
 
 
 @pytest.fixture
@@ -393,3 +394,14 @@ def test_a_file_that_is_copied_to_the_store_is_removed_and_leaves_no_handle(obje
     assert len(os.listdir("/proc/self/fd")) == before
     assert copy.parent == folder and copy.read_bytes() == b"ramp"
     assert not (tmp_path / "file").exists()
+
+
+def test_a_full_disk_keeps_nothing_of_a_file_of_another_disk(tmp_path, small_disk):
+    """The file stays where it was; the error names it, and the copy that did not fit."""
+    (tmp_path / "file").write_bytes(bytes(9 * PAGE))
+    objects = Objects(small_disk(8 * PAGE, 20))
+
+    with pytest.raises(StoreError, match=f"No space left on device: '{tmp_path}/file' -> '.*inco"):
+        objects.add(tmp_path / "file")
+
+    assert (tmp_path / "file").exists() and list(objects.incoming.iterdir()) == []
