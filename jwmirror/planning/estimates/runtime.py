@@ -14,6 +14,7 @@ from jwmirror.core.model.plan import StageTimes
 from jwmirror.pipeline.headers import header_value
 from jwmirror.planning.estimates.shape import samples_read, shape_of
 
+TIMES_SCHEME = 1  # version of what is assumed and of kinds: 1 more with each change of them
 ASSUMED = {  # pipeline -> seconds of any stage; microseconds for each value that is read
     "detector1": (1.0, 0.6),
     "dark": (1.0, 0.4),

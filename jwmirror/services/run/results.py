@@ -21,13 +21,13 @@ from jwmirror.core.model.plan import Cost, Invalidation, Output, ProvenanceRecor
 from jwmirror.core.model.quality import Measurements
 from jwmirror.pipeline import identity
 from jwmirror.pipeline.derivation import key_of
-from jwmirror.planning.estimates.runtime import Times, with_stages
+from jwmirror.planning.estimates.runtime import TIMES_SCHEME, Times, with_stages
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import CLOSED, Objects
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import read_if_written
 
-TIMES = "receipts/stage-times.json"
+TIMES = f"receipts/stage-times-{TIMES_SCHEME}.json"
 SAMPLE = 1000  # results that tell the times of a mirror that has no record of them
 
 
