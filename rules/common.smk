@@ -4,7 +4,7 @@ from functools import cache
 
 from jwmirror.core.model import Orders, canonical, read
 from jwmirror.core.model.plan import LEVELS, UNLIMITED
-from jwmirror.services.kept.unchanged_run import conditions_of
+from jwmirror.services.kept.conditions import conditions_of
 from jwmirror.services.run.jobs.attempts import (
     earlier_attempts,
     needed_memory,

@@ -6,7 +6,7 @@ from pathlib import Path
 from jwmirror.core.log import log_to
 from jwmirror.core.model import parse, read, write
 from jwmirror.core.model.plan import Published
-from jwmirror.services.kept.unchanged_run import RunConditions
+from jwmirror.services.kept.conditions import RunConditions
 from jwmirror.services.run.conclude import conclude_run
 
 log_to(snakemake.log[0])

@@ -22,10 +22,10 @@ from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.services.configure.checked_config import build_checked_config
 from jwmirror.services.kept import dependencies, unchanged_run
 from jwmirror.services.kept.answers import read_answer
+from jwmirror.services.kept.conditions import conditions_of
 from jwmirror.services.kept.unchanged_run import (
     ANSWER,
     FinishedRun,
-    conditions_of,
     record_if_unchanged,
     remember_run,
 )

@@ -2,17 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from jwmirror.config.load import build_config, read_content
+from jwmirror.config.load import Config, build_config, read_content
 from jwmirror.config.recipes.own_files import own_file_notes
 from jwmirror.core.errors import ConfigError, StoreError
+from jwmirror.core.jsonio import digest
 from jwmirror.core.mirror import check_mirror
 from jwmirror.pipeline.allowed_environments import allow_environments
-from jwmirror.services.configure.advice import config_advice, search_notes
 from jwmirror.services.configure.checked_config import build_checked_config, environment_notes
-from jwmirror.services.configure.effects import setting_notes
-from jwmirror.services.configure.members import member_notes
+from jwmirror.services.kept.answers import kept_answer
+from jwmirror.services.kept.dependencies import (
+    generation_digest,
+    own_files_digest,
+    records_digest,
+    software_digest,
+)
+
+Notes = tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +55,7 @@ def check_config(path: Path, settings: Sequence[str] = (), allow: bool = False) 
     notes = (
         *environment_notes(config.recipes),
         *config.notes,
-        *setting_notes(config),
-        *own_file_notes(config.recipes),
-        *member_notes(config.recipes, config.mirror),
-        *config_advice(config.selections, config.recipes),
-        *search_notes(config.searches),
+        *kept_answer(config.mirror, "notes", _parts(config), Notes, partial(_notes, config)),
     )
     return ConfigCheck(
         notes=tuple(map(content.placed, notes)),
@@ -59,6 +63,34 @@ def check_config(path: Path, settings: Sequence[str] = (), allow: bool = False) 
         searches=tuple(map(str, config.searches)),
         recipes=tuple(recipe.name for recipe in config.recipes),
         allowed=tuple(map(str, allowed)),
+    )
+
+
+def _parts(config: Config) -> dict[str, str]:
+    """Return what the notes depend on."""
+    base = Path.cwd()
+    parts = [part.place for part in config.parts]  # which begin the notes
+    return {
+        "config": digest([config.content, config.recipes, parts, str(base)]),
+        "software": software_digest(recipe.python for recipe in config.recipes),
+        "files": own_files_digest([config.content, config.recipes], base),
+        "generation": generation_digest(config.mirror),
+        "records": records_digest(config.mirror, config.cache),
+    }
+
+
+def _notes(config: Config) -> Notes:
+    """Return the notes on settings, on files of the user, and on what is not mirrored."""
+    from jwmirror.services.configure.advice import config_advice, search_notes
+    from jwmirror.services.configure.effects import setting_notes  # imports jwst: seconds
+    from jwmirror.services.configure.members import member_notes
+
+    return (
+        *setting_notes(config),
+        *own_file_notes(config.recipes),
+        *member_notes(config.recipes, config.mirror),
+        *config_advice(config.selections, config.recipes),
+        *search_notes(config.searches),
     )
 
 

@@ -42,6 +42,7 @@ from jwmirror.report.status import Preview
 from jwmirror.services.configure.advice import config_advice, search_notes
 from jwmirror.services.configure.checked_config import environment_notes
 from jwmirror.services.inspect import software
+from jwmirror.services.kept.unchanged_run import UNKNOWN
 from jwmirror.services.run.holdings import Holdings, load_holdings, with_left_out
 from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.references import offline_resolvers, preview_references
@@ -50,8 +51,6 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import read_acceptances
 from jwmirror.store.runs import last_references
 
-# causes of a wait that the next run may remove: what it will do is unknown
-UNKNOWN = ("references", "catalogue", "environment")
 UNPUBLISHED = Reason("already computed, not published yet", "", "")
 
 

@@ -4,15 +4,26 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from jwmirror.config.load import Config
 from jwmirror.core.model.quality import CAVEAT
+from jwmirror.core.model.run import Run
 from jwmirror.crds.affected import reference_notices
 from jwmirror.report.history import generation_record
 from jwmirror.report.quality import count_qualities, doubtful_results
 from jwmirror.report.status import (
+    Preview,
     Status,
     Undecided,
     build_status,
     count_files,
+)
+from jwmirror.services.configure.checked_config import load_checked_config
+from jwmirror.services.kept.answers import kept_answer
+from jwmirror.services.kept.conditions import conditions_of
+from jwmirror.services.kept.dependencies import (
+    are_results_stored,
+    generation_digest,
+    records_digest,
 )
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import RUN_LOCK, lock_note
@@ -40,10 +51,7 @@ def mirror_status(
     run = last_run(root)
     preview = None
     if run is not None and config_file is not None:
-        from jwmirror.services.configure.checked_config import load_checked_config
-        from jwmirror.services.inspect.preview import preview_run  # imports jwst: seconds
-
-        preview = preview_run(root, run, load_checked_config(config_file, settings), context)
+        preview = _preview(root, run, load_checked_config(config_file, settings), context)
     owner = lock_note(root, RUN_LOCK)
     status = build_status(
         str(root),
@@ -59,3 +67,22 @@ def mirror_status(
     undecided = read_undecided(root)
     since = min(undecided.values(), default="")
     return replace(status, undecided=Undecided(files=len(undecided), since=since))
+
+
+def _preview(root: Path, run: Run, config: Config, context: str | None) -> Preview:
+    """Return the preview of the next run; the kept one, if nothing changed that it depends on."""
+
+    def compute() -> Preview:
+        from jwmirror.services.inspect.preview import preview_run  # imports jwst: seconds
+
+        return preview_run(root, run, config, context)
+
+    if context is not None or run.published is None:  # CRDS is asked; files arrived since
+        return compute()
+    parts = {
+        **conditions_of(config).parts,
+        "generation": generation_digest(root),
+        "records": records_digest(root, config.cache, run.id),
+        "results": str(are_results_stored(root)),
+    }
+    return kept_answer(root, "preview", parts, Preview, compute)

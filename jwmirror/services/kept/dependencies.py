@@ -11,6 +11,7 @@ from pathlib import Path
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import FileStamp, cached_digest, read_bytes
 from jwmirror.core.jsonio import digest
+from jwmirror.core.names import OBSERVATORY
 from jwmirror.pipeline.allowed_environments import is_allowed
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.engine_content import package_code
@@ -18,9 +19,13 @@ from jwmirror.pipeline.installed import installed_versions
 from jwmirror.pipeline.usercode.files import absolute_path
 from jwmirror.pipeline.usercode.hooks import BETWEEN, KINDS, TOKEN, hook_sources
 from jwmirror.planning.resolvers.by_environment import resolvers_of
+from jwmirror.store.generations import Generations
+from jwmirror.store.manifest import entries_of
+from jwmirror.store.objects import Objects
 
 LISTING = 1 << 20  # bytes of the largest text file whose words are looked up as names of files
 HOOKS = (*KINDS, BETWEEN)  # keys of a config below which texts are hooks
+CONFIRMED = "confirmed.json"  # it says only that later runs found the same
 MARKS = ("accepted", "invalidated", "losses")  # folders of a mirror whose files change results
 
 
@@ -127,3 +132,32 @@ def marks_digest(mirror: Path) -> str:
     """Return the digest of what users marked: accepted and invalidated results, lost objects."""
     paths = sorted(path for folder in MARKS for path in (mirror / folder).rglob("*"))
     return digest([(str(path.relative_to(mirror)), FileStamp.of(path)) for path in paths])
+
+
+def are_results_stored(mirror: Path) -> bool:
+    """Return whether all published results have their objects and their provenance."""
+    names, current = ("key", "sha256", "size"), Generations(mirror).current()
+    rows = current.columns(*names) if current else entries_of(())
+    columns = (rows.column(name) for name in names)
+    results = [row for row in zip(*columns, strict=True) if row[0]]
+    folder, objects = mirror / "provenance", Objects(mirror)
+    records = set(os.listdir(folder)) if results and folder.is_dir() else set()
+    return {f"{key}.json" for key, _, _ in results} <= records and all(
+        objects.has(sha256, size) for _, sha256, size in results
+    )
+
+
+def records_digest(mirror: Path, cache: Path, run: str = "") -> str:
+    """Return the digest of the records in a mirror that previews read: references, and one run's.
+
+    So is what was verified in the reference cache.
+    """
+    folder = mirror / "receipts"
+    of_run = [path for path in (folder / "runs" / run).glob("*.json") if path.name != CONFIRMED]
+    paths = (
+        *folder.glob("*.json"),
+        *folder.glob("runs/*/references.json"),
+        *(of_run if run else ()),
+        *cache.glob(f"config/{OBSERVATORY}/*"),
+    )
+    return digest(sorted((str(path), FileStamp.of(path)) for path in paths))

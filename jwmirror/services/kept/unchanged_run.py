@@ -6,17 +6,15 @@ plan and publish the same.
 """
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from jwmirror.config.load import Config
 from jwmirror.core.errors import JwmirrorError
 from jwmirror.core.files import cached_digest
 from jwmirror.core.jsonio import digest, read, write
-from jwmirror.core.model import Orders, Poll, Recipe, References
+from jwmirror.core.model import Orders, Poll, References
 from jwmirror.core.model.run import Run
 from jwmirror.services.kept.answers import (
     changed_parts,
@@ -24,34 +22,20 @@ from jwmirror.services.kept.answers import (
     keep_answer,
     read_answer,
 )
-from jwmirror.services.kept.dependencies import (
-    generation_digest,
-    marks_digest,
-    own_files_digest,
-    software_digest,
-)
+from jwmirror.services.kept.conditions import RunConditions
+from jwmirror.services.kept.dependencies import are_results_stored, generation_digest
 from jwmirror.services.run.references import watched_references
 from jwmirror.store.generations import Generations
-from jwmirror.store.objects import Objects
 from jwmirror.store.runs import RunFiles, newest_first, read_if_written
 
 ANSWER = "run"  # name of the kept answer
-UNKNOWN = ("references", "catalogue", "environment")  # causes of a wait that a run may remove
+UNKNOWN = (
+    "references",
+    "catalogue",
+    "environment",
+)  # causes of a wait that the next run may remove
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunConditions:
-    """What a run depends on before it asks anybody, as it was when the run began."""
-
-    parts: Mapping[str, str]  # name -> digest
-    recipes: tuple[Recipe, ...]
-    references_url: str
-    context: str  # the policy in the config
-    on_new_context: str
-    cache: str
-    gaia_refresh: float | None  # days
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,25 +44,6 @@ class FinishedRun:
 
     run: str  # id
     summary: str
-
-
-def conditions_of(config: Config) -> RunConditions:
-    """Return the conditions of a run with a config that begins now."""
-    base = Path.cwd()
-    return RunConditions(
-        parts={
-            "config": digest([config.content, config.recipes, str(base)]),
-            "software": software_digest(recipe.python for recipe in config.recipes),
-            "files": own_files_digest([config.content, config.recipes], base),
-            "marks": marks_digest(config.mirror),
-        },
-        recipes=config.recipes,
-        references_url=config.references_url,
-        context=config.context,
-        on_new_context=config.on_new_context,
-        cache=str(config.cache),
-        gaia_refresh=config.gaia_refresh,
-    )
 
 
 # ---- at the end of a run -----------------------------------------------------------------------
@@ -139,7 +104,7 @@ def _unchanged_since(mirror: Path, run: Path, conditions: RunConditions) -> Fini
         return None
     references = read_if_written(RunFiles(earlier[0]).references, References)
     is_same = references and _is_same(mirror, references, conditions, parts["CRDS"])
-    return finished if is_same and _are_results_stored(mirror) else None
+    return finished if is_same and are_results_stored(mirror) else None
 
 
 def _is_same(mirror: Path, last: References, conditions: RunConditions, expected: str) -> bool:
@@ -162,18 +127,6 @@ def _is_same(mirror: Path, last: References, conditions: RunConditions, expected
         log.info("the references are synced again: %s", err)
         return False
     return _references_digest(now) == expected
-
-
-def _are_results_stored(mirror: Path) -> bool:
-    """Return whether all published results have their objects and their provenance."""
-    current = Generations(mirror).require_current().columns("key", "sha256", "size")
-    columns = (current.column(name) for name in ("key", "sha256", "size"))
-    results = [row for row in zip(*columns, strict=True) if row[0]]
-    folder, objects = mirror / "provenance", Objects(mirror)
-    records = set(os.listdir(folder)) if results and folder.is_dir() else set()
-    return {f"{key}.json" for key, _, _ in results} <= records and all(
-        objects.has(sha256, size) for _, sha256, size in results
-    )
 
 
 # ---- digests -----------------------------------------------------------------------------------

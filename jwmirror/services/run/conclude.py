@@ -16,7 +16,8 @@ from jwmirror.core.printing import printable
 from jwmirror.crds.affected import reference_notices
 from jwmirror.net.resume_record import kind_of_etag
 from jwmirror.report.quality import NEXT_STEP, doubt_line, doubtful_results, is_accepted
-from jwmirror.services.kept.unchanged_run import RunConditions, remember_run
+from jwmirror.services.kept.conditions import RunConditions
+from jwmirror.services.kept.unchanged_run import remember_run
 from jwmirror.services.run.results import record_stage_times
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import read_run
