@@ -313,9 +313,15 @@ def edited_package(folder, name, monkeypatch):
     with monkeypatch.context() as patch:
         patch.syspath_prepend(folder)
         patch.delitem(sys.modules, name, raising=False)
-        engine_versions.cache_clear()
+        forget_software()
         yield
+    forget_software()
+
+
+def forget_software():
+    """Let the next run find its software again, as another process would."""
     engine_versions.cache_clear()
+    dependencies._software.cache_clear()
 
 
 def test_an_edited_engine_and_another_version_of_a_package_are_noticed(
@@ -329,7 +335,9 @@ def test_an_edited_engine_and_another_version_of_a_package_are_noticed(
     shutil.rmtree(mirror.files.folder)
     with monkeypatch.context() as patch:
         patch.setattr(dependencies, "installed_versions", lambda: {"numpy": "0.1"})
+        forget_software()
         updated = mirror.run_again()
+    forget_software()
     shutil.rmtree(mirror.files.folder)
 
     assert (edited, updated, mirror.run_again()) == (None, None, finished)

@@ -6,6 +6,7 @@ Too much is included rather than too little: a change without effect costs time,
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from jwmirror.core.errors import CalibrationError
@@ -42,7 +43,9 @@ def software_digest(pythons: Iterable[str]) -> str:
     return digest([own, *((python, _software(python)) for python in sorted({"", *pythons}))])
 
 
+@cache
 def _software(python: str) -> object:
+    """Return the software of an environment, as this process found it first."""
     if not python:
         return installed_versions(), engine_versions()
     if not is_allowed(python):
@@ -119,12 +122,13 @@ def _hook_sources(hook: str, base: Path) -> Iterator[tuple[str, str]]:
 
 
 def generation_digest(mirror: Path) -> str:
-    """Return the digest of the current generation, and of the view that shows it."""
+    """Return the digest of the current generation, and of the view and the page that show it."""
     with suppress(OSError):
         number = (mirror / "CURRENT").read_text().strip()
         head = read_bytes(mirror / "generations" / f"{int(number):06d}" / "generation.json")
         view = os.readlink(mirror / "current")
-        return digest([number, head.decode(), view, (mirror / view).is_dir()])
+        pages = [path.name for path in (mirror / "reports").glob(f"{int(number):06d}*")]
+        return digest([number, head.decode(), view, (mirror / view).is_dir(), sorted(pages)])
     return ""
 
 
