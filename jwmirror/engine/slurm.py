@@ -128,6 +128,15 @@ def cancel_waiting_jobs(name: str) -> list[str]:
     return jobs
 
 
+def requeue_preempted_jobs(name: str) -> list[str]:
+    """Requeue the jobs of a name that Slurm has preempted, and not requeued; return their ids."""
+    options = ("--me", f"--name={name}", "--states=PREEMPTED", "--noheader", "--format=%i")
+    jobs = _answer("squeue", *options).split()
+    for job in jobs:
+        _answer("scontrol", "requeue", job)
+    return jobs
+
+
 def _answer(*command: str) -> str:
     """Return what a command prints; "" if it fails."""
     try:

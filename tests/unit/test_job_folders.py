@@ -20,7 +20,7 @@ from jwmirror.services.run.jobs.folders import (
     scratch_folder,
     take_over,
 )
-from jwmirror.services.run.jobs.waiting import report_waiting_jobs, unusual_waits
+from jwmirror.services.run.jobs.waiting import unusual_waits, watch_waiting_jobs
 from jwmirror.store.lock import JOB_LOCK
 from jwmirror.store.runs import RunFiles
 
@@ -187,8 +187,9 @@ def test_each_reason_is_reported_once(monkeypatch, capsys):
 
     monkeypatch.setattr(waiting, "LOOK_S", 0.0)
     monkeypatch.setattr(waiting, "waiting_jobs", answer)
+    monkeypatch.setattr(waiting, "requeue_preempted_jobs", lambda name: [])
 
-    report_waiting_jobs("run-1", ended)
+    watch_waiting_jobs("run-1", ended)
 
     message = capsys.readouterr().err
     assert message.count("Slurm does not start 2: PartitionTimeLimit.") == 1

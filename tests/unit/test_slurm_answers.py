@@ -115,6 +115,14 @@ def test_only_jobs_that_wait_are_cancelled(monkeypatch):
     assert called[-1] == ("scancel", "--state=PENDING", "2", "5")
 
 
+def test_preempted_jobs_are_requeued(monkeypatch):
+    """One call for each: Slurm may refuse one of them."""
+    called = answering(monkeypatch, {"squeue": "7\n9\n"})
+
+    assert slurm.requeue_preempted_jobs("run-1") == ["7", "9"]
+    assert called[1:] == [("scontrol", "requeue", "7"), ("scontrol", "requeue", "9")]
+
+
 def test_without_slurm_nothing_is_known(monkeypatch):
     """No command is installed."""
     monkeypatch.setenv("PATH", "/nowhere")

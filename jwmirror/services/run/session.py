@@ -37,7 +37,7 @@ from jwmirror.planning.estimates.jobs import request_of
 from jwmirror.report.formatting import count
 from jwmirror.services.configure.checked_config import build_checked_config, environment_notes
 from jwmirror.services.run.jobs.folders import close_work, open_work, take_over
-from jwmirror.services.run.jobs.waiting import report_waiting_jobs
+from jwmirror.services.run.jobs.waiting import watch_waiting_jobs
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
 from jwmirror.store.runs import (
     RunFiles,
@@ -176,7 +176,7 @@ class RunSession:
             sys.exit(printable(str(error)))
         if executor.job_name:
             arguments = (executor.job_name, self._ended)
-            threading.Thread(target=report_waiting_jobs, args=arguments, daemon=True).start()
+            threading.Thread(target=watch_waiting_jobs, args=arguments, daemon=True).start()
 
     def succeed(self) -> None:
         """End the run; if it changed nothing, delete its records, which the one before counts."""

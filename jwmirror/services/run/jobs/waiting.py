@@ -1,4 +1,7 @@
-"""Jobs that Slurm does not start: while a run is at work, it reports them with Slurm's reason."""
+"""Jobs that the executor would wait for without end: those that Slurm does not start, or preempted.
+
+While a run is at work, it reports the first with Slurm's reason, and requeues the others.
+"""
 
 import re
 import sys
@@ -6,7 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator
 
 from jwmirror.core.grouping import group_by
-from jwmirror.engine.slurm import waiting_jobs
+from jwmirror.engine.slurm import requeue_preempted_jobs, waiting_jobs
 
 LOOK_S = 20.0
 SHOWN = 5  # ids in a message
@@ -17,10 +20,15 @@ ORDINARY = re.compile(
 )
 
 
-def report_waiting_jobs(job_name: str, ended: threading.Event) -> None:
-    """Print why Slurm does not start jobs of this name, each reason once, until `ended` is set."""
+def watch_waiting_jobs(job_name: str, ended: threading.Event) -> None:
+    """Print why Slurm does not start jobs of this name, each reason once, until `ended` is set.
+
+    Requeue what Slurm has preempted: the executor takes such a job as one that goes on.
+    """
     reported: set[str] = set()
     while not ended.wait(LOOK_S):
+        for job in requeue_preempted_jobs(job_name):
+            print(f"Slurm has preempted job {job}; it is requeued.", file=sys.stderr)
         for reason, jobs in unusual_waits(waiting_jobs(job_name)):
             if reason not in reported:
                 reported.add(reason)
