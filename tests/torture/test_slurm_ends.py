@@ -163,6 +163,23 @@ def test_a_node_that_fails_costs_one_exposure_some_time(slurm_site):
     assert slurm("squeue", "-h", "-t", "PENDING,RUNNING") == ""
 
 
+def test_a_preempted_job_is_requeued(slurm_site):
+    """By the run, where Slurm only cancels it; it is the same for Snakemake."""
+    slurm_site.hook(waiting=[SLOW])
+    urgent = ("-p", "urgent", "-A", "lab", "-t", "1", "--exclusive", "-o", "/dev/null")
+
+    run = slurm_site.start("--set-threads", "calibrate_batch=2")
+    slurm_site.wait_for(run, lambda: slurm_site.jobs(SLOW))
+    (job,) = slurm_site.jobs(SLOW)
+    node = slurm("squeue", "-h", "-j", job, "-o", "%N").strip()
+    slurm("sbatch", *urgent, "-w", node, "--wrap", "sleep 1")
+    slurm_site.finish(run)
+
+    assert f"Slurm has preempted job {job}; it is requeued." in slurm_site.log.read_text()
+    assert slurm_site.jobs(SLOW) == [job, job]
+    assert slurm_site.ends() == {("done",): 3}
+
+
 def test_a_run_after_a_kill_computes_nothing_twice(slurm_site):
     """Two jobs are at work and are awaited, the third one waits in Slurm and is cancelled."""
     slurm_site.hook(waiting=EXPOSURES, seconds=60)

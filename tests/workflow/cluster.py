@@ -67,7 +67,10 @@ AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
 AccountingStoragePort={dbd}
 AccountingStoragePass={root}/munge/socket
-PartitionName=main Nodes=ALL Default=YES MaxTime=01:00:00 State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
+PartitionName=main Nodes=ALL Default=YES MaxTime=01:00:00 State=UP PriorityTier=1
+PartitionName=urgent Nodes=ALL MaxTime=01:00:00 State=UP PriorityTier=2
 """
 )
 NODE = """\
