@@ -28,7 +28,7 @@ fi
 """
 QDEL = """#!/bin/sh
 # qdel JOB...
-for job; do kill -9 -- -$(cat {folder}/jobs/$job/pid); done
+for job; do kill -9 -$(cat {folder}/jobs/$job/pid); done
 """
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.model import read
-from jwmirror.core.model.plan import Attempt
+from jwmirror.core.model.jobs.attempts import Attempt
 from tests.conftest import need
 from tests.setup.processes import watch_children
 from tests.workflow.cluster import Cluster, missing
