@@ -205,7 +205,8 @@ def test_a_job_that_cannot_start_is_reported_with_the_reason(slurm_site):
     """Within a minute. When the run is stopped, the job goes."""
     slurm_site.hook()
 
-    run = slurm_site.start("--set-resources", "calibrate_batch:runtime=120")  # of at most 60
+    long = ("--set-resources", "calibrate_batch:runtime=120")  # of at most 60 minutes
+    run = slurm_site.start("--set-threads", "calibrate_batch=2", *long)
     slurm_site.wait_for(run, lambda: "has been submitted" in slurm_site.log.read_text())
     submitted = time.monotonic()
     slurm_site.wait_for(run, lambda: ": PartitionTimeLimit." in slurm_site.log.read_text())
