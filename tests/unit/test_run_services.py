@@ -178,7 +178,8 @@ def test_failures_end_a_run_with_an_error_that_names_each():
     conclusion = Conclusion(summary="", failures=failures)
 
     assert conclusion.error == (
-        "2 failed; all else is done and published:\na.fits: gone\nb: killed"
+        "2 failed; all else is done and published (more: `jwmirror failures`):\n"
+        "a.fits: gone\nb: killed"
     )
 
 
@@ -191,7 +192,7 @@ def test_failures_with_one_message_are_one_line():
 
     named = ", ".join(f"deep/{number}" for number in range(10))
     assert lines == [
-        "1001 failed; all else is done and published:",
+        "1001 failed; all else is done and published (more: `jwmirror failures`):",
         f"{named} and 990 more: no context",
         "b: killed",
         "`jwmirror failures --all` lists them",

@@ -41,7 +41,8 @@ class Conclusion:
 
     def _failed(self) -> Iterator[str]:
         if self.failures:
-            yield f"{len(self.failures)} failed; all else is done and published:"
+            head = f"{len(self.failures)} failed; all else is done and published"
+            yield f"{head} (more: `jwmirror failures`):"
             messages = ((f.message.removeprefix(f"{f.name}: "), f.name) for f in self.failures)
             for message, same in group_by(messages, lambda pair: pair[0]).items():
                 names = ", ".join(name for _, name in same[:SHOWN])
