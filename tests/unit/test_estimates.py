@@ -304,3 +304,25 @@ def test_plan_shows_what_the_next_run_needs():
     assert "3.3 CPU-hours" in shown
     assert "Larger than any partition; tried with the most that one gives (2) deep/a" in shown
     assert msgspec.to_builtins(status)["estimate"]["jobs"] == 2
+
+
+def test_of_the_chains_of_an_exposure_the_largest_counts():
+    """They run one after the other, for whichever recipe."""
+    limits = JobLimits(seconds=600, threads=8, memory=20e9, partitions=(LARGE,))
+    pair = [chain("a", 400, 18 * GB), chain("a", 400, GB)]
+
+    alone = make_batches([*pair, chain("b", 400, 18 * GB)], limits)
+
+    assert [len(batch) for batch in alone.values()] == [2, 1]
+    assert request_of(pair, limits).disk == 0
+    assert list(too_large([chain("c", 1, GB), chain("c", 1, 99 * GB)], limits)) != []
+
+
+def test_the_smallest_exposures_decide_how_many_run_side_by_side():
+    """One that fills the memory of the job waits, whatever its place."""
+    chains = [chain("a", 60, 19 * GB), *(chain(f"x{n}", 60, GB) for n in range(3))]
+    limits = JobLimits(threads=8, memory=20e9)
+
+    assert request_of(chains, limits).threads == request_of(chains[::-1], limits).threads == 3
+    wide = Plan(context="c", batches={"1": tuple(chains), "2": (chain("y", 60),)})
+    assert estimate_run([wide], limits).threads == 3
