@@ -10,7 +10,8 @@ from pathlib import Path
 import bagit
 
 from jwmirror.core.files import as_store_error, sha256_of
-from jwmirror.core.model import Product, Scope, Version
+from jwmirror.core.jsonio import write
+from jwmirror.core.model import Poll, Product, Scope, Version
 from jwmirror.core.model.maintenance import AdoptionReport, RepairReport
 from jwmirror.core.model.quality import Acceptance
 from jwmirror.net.staging import staging_folder
@@ -28,7 +29,7 @@ from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import add_pin, find_pin, read_pins, remove_pin
 from jwmirror.store.provenance import Provenance, keep_acceptance
-from jwmirror.store.runs import fetched_versions
+from jwmirror.store.runs import RunFiles, fetched_versions, merge_unchanged
 from tests.setup.mirrors import wrong_objects
 from tests.setup.records import product
 from tests.torture.mill import (
@@ -43,6 +44,7 @@ from tests.torture.mill import (
 )
 
 OWN = ("locks", "incoming")  # what of a mirror differs from run to run
+RUNS = ("20260101T000000.000000Z-1", "20260102T000000.000000Z-1")
 FOUND = {"e": b"found", "f": b"found, too"}  # files that a user has already
 
 
@@ -172,6 +174,19 @@ def accept(root: Path) -> None:
         )
 
 
+def find_unchanged(root: Path) -> None:
+    """Leave the records of a run that found what another run had found."""
+    for run in RUNS:
+        write(RunFiles(root / "receipts" / "runs" / run).poll, Poll(listings=(), changes=()))
+    write(RunFiles(root / "receipts" / "runs" / RUNS[1]).unchanged, RUNS[0])
+
+
+def merge(root: Path) -> None:
+    """Delete its records, as a run does."""
+    with as_store_error("merge", "the next run does it"):
+        merge_unchanged(root, RUNS[1])
+
+
 def keys_of_results(root: Path) -> list[str]:
     """The keys of the results of the newest generation."""
     return sorted({row.key for row in Generations(root).entries() if row.key})
@@ -190,6 +205,7 @@ COMMANDS = {
     "invalidate": Command(invalidate),
     "accept": Command(accept),
     "repair": Command(mend, damage),
+    "merge": Command(merge, find_unchanged),
     "repair current": Command(mend, lambda root: (root / "current").unlink()),
 }
 

@@ -227,6 +227,7 @@ ANSWERS = {
     "get_file_info": {"instrument": "nircam"},
     "get_mapping_names": ["jwst_0001.pmap", "jwst_nircam_0001.imap"],
     "get_default_context": "jwst_0001.pmap",
+    "list_mappings": ["jwst_0001.pmap", "jwst_0002.pmap"],
 }
 
 

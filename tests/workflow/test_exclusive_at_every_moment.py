@@ -18,6 +18,7 @@ NAME = "jw01345002001_02101_0000{}_nrca1_uncal.fits"
 LISTED, GUARDED = NAME.format(1), NAME.format(3)
 RECORDS = re.compile(  # all that another user may read where everything is exclusive
     r"\.?(CURRENT|JWMIRROR)\b.*|locks/.*|generations/.*|receipts/(fetch|runs)/.*(?<!held-back)\.json.*"
+    r"|receipts/\.?stage-times-\d+\.json.*"  # seconds by kind of exposure, of no single one
 )
 
 
