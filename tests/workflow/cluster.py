@@ -193,8 +193,9 @@ class Cluster:
         wait_for("nodes", self._nodes_are_idle)
 
     def _nodes_are_idle(self) -> bool:
-        command = ["sinfo", "-h", "-N", "-t", "idle", "-o", "%N"]
-        return len(subprocess.run(command, capture_output=True, text=True).stdout.split()) == 2
+        command = ["sinfo", "-h", "-N", "-t", "idle", "-o", "%N"]  # of each partition
+        lines = subprocess.run(command, capture_output=True, text=True).stdout.split()
+        return {*lines} == {*NODES}
 
     def _start_munge(self) -> None:
         folder, key = self.root / "munge", self.root / "etc" / "munge.key"
