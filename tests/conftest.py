@@ -1,12 +1,13 @@
 """What all tests share: parts a test needs that a machine may lack, and the built observatory."""
 
+import contextlib
 import multiprocessing
 import os
+import random
 import shutil
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,10 +78,17 @@ def state_home(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def port() -> int:
-    """The port of all archives: astroquery is set to one address for each process."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+    """The port of all archives: astroquery is set to one address for each process.
+
+    The next two are for the other servers of an observatory. All are below those that the system
+    gives to whoever asks for any.
+    """
+    while True:
+        first = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for number in range(first, first + 3):
+                stack.enter_context(socket.create_server(("127.0.0.1", number)))
+            return first
 
 
 @pytest.fixture(scope="session")
@@ -144,7 +152,7 @@ def site(tmp_path, mirrored):
         yield site
 
 
-@contextmanager
+@contextlib.contextmanager
 def copied_site(made: Path, folder: Path) -> Iterator[Site]:
     """A copy of a site, with its observatory served."""
     shutil.copytree(made, folder, symlinks=True)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -88,7 +89,8 @@ def test_the_token_is_taken_before_parameters_are_checked(config_file, monkeypat
         seen.append("MAST_API_TOKEN" in os.environ)
         return Remarks()
 
-    monkeypatch.setattr(checked_config, "_checker_of", lambda python: remarks)
+    resolver = SimpleNamespace(remarks=remarks)
+    monkeypatch.setattr(checked_config, "resolver_of", lambda python: resolver)
     deep = "deep: {stages: [1], parameters: {detector1: {jump: {skip: true}}}}"
     config_file.write_text(f"programs: [1345]\nrecipes: {{{deep}}}\n")
 
