@@ -43,7 +43,7 @@ def _peaks(folder: Path, inputs: ExposureSet, count: int) -> dict[str, tuple[int
     offline(inputs)
     place = open_place(folder / "ours", inputs)
     recipe = replace(PLAIN, stages=(1, 2, 3) if count > 1 else (1, 2), keep=("ramp",))
-    header = next(each.header for each in place.held.entries if each.header)
+    header = next(each.header for each in place.holdings.entries if each.header)
     plans: list[Plan] = []
     receipts: list[Receipt] = []
     found: dict[str, tuple[int, int]] = {}

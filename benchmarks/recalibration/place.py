@@ -20,7 +20,6 @@ from jwmirror_simulator.telescope.program import exposures_of
 
 PROGRAM = 1345
 TIMEOUT_S = 1800.0
-BATCH_SIZE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ class Place:
         self, recipe: Recipe, below: Sequence[Plan] = (), receipts: Sequence[Receipt] = ()
     ) -> Plan:
         """Return the plan of a recipe's next level."""
-        planner = LevelPlanner(self.holdings, [recipe], self.resolvers, self.results, BATCH_SIZE)
+        planner = LevelPlanner(self.holdings, [recipe], self.resolvers, self.results)
         return planner.plan_levels(below, receipts)[0]
 
     def chains(self, recipe: Recipe) -> list[Chain]:
