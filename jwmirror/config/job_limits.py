@@ -1,10 +1,10 @@
 """Limits of jobs, by `calibrate` and `partitions` in a config."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from jwmirror.core.model.plan import UNLIMITED, JobLimits, Partition
+from jwmirror.pipeline.machine import usable_cpus
 
 MOST_THREADS = 8  # of a job, if the config does not say
 MB = 1_000_000
@@ -16,7 +16,7 @@ def job_limits(calibrate: Mapping[str, Any], partitions: Mapping[str, Any]) -> J
     `calibrate` and `partitions` are the parts of a checked config.
     """
     offers = tuple(_partition(name, raw) for name, raw in partitions.items())
-    threads = calibrate["threads"] or min(MOST_THREADS, len(os.sched_getaffinity(0)))
+    threads = calibrate["threads"] or min(MOST_THREADS, usable_cpus())
     memory = calibrate["memory"] * 1e9
     return JobLimits(
         exposures=calibrate["batch"],

@@ -13,6 +13,7 @@ from jwmirror.core.model.jobs.attempts import Attempt, EndCause
 from jwmirror.core.model.run import Executor
 from jwmirror.engine import slurm
 from jwmirror.engine.memory_pool import machine_memory
+from jwmirror.pipeline.machine import usable_cpus
 
 SLURM_ID = "SLURM_JOB_ID"  # environment variable
 OTHER_IDS = ("PBS_JOBID", "LSB_JOBID")  # the same of PBS and LSF
@@ -33,7 +34,7 @@ def begin_attempt(number: int, memory: int, cpus: int, executor: Executor) -> At
         began=datetime.now(UTC).isoformat(timespec="seconds"),
         memory=memory,
         largest=machine,
-        cpus=min(cpus, len(os.sched_getaffinity(0))),
+        cpus=min(cpus, usable_cpus()),
     )
     job = os.environ.get(SLURM_ID, "") if executor.job_name else ""
     others = (os.environ.get(name, "") for name in OTHER_IDS)

@@ -78,9 +78,8 @@ class StageClient:
                 del self._waiting[job.number]
                 raise self._server_ended() from None
         try:
-            return pending.future.result(
-                START_S + job.timeout_s
-            )  # the server itself ends late stages
+            # the server itself ends late stages
+            return pending.future.result(START_S + job.timeout_s)
         except TimeoutError:
             raise self._server_late(START_S + job.timeout_s) from None
 

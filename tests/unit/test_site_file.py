@@ -45,9 +45,17 @@ def mistakes_of(tmp_path, **content):
 @pytest.mark.parametrize(("cores", "threads"), [(2, 2), (64, 8)])
 def test_jobs_have_the_documented_limits(tmp_path, monkeypatch, cores, threads):
     """A small machine runs fewer exposures side by side."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
 
     assert config_of(tmp_path).jobs == JobLimits(threads=threads)
+
+
+def test_systems_without_affinity_use_all_cpus(tmp_path, monkeypatch):
+    """Such as macOS."""
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+
+    assert config_of(tmp_path).jobs == JobLimits(threads=3)
 
 
 def test_keys_of_jobs_are_used(tmp_path):

@@ -29,11 +29,7 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.runs import RunFiles, newest_first, read_if_written
 
 ANSWER = "run"  # name of the kept answer
-UNKNOWN = (
-    "references",
-    "catalogue",
-    "environment",
-)  # causes of a wait that the next run may remove
+MAY_END = ("references", "catalogue", "environment")  # causes of waits that may be gone next time
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +70,7 @@ def _is_finished(records: Run) -> bool:
         *(records.failures, records.refused, poll.doubts, poll.limited_to),
         *(settling.unsettled, settling.doubted, references.unwatched),
         *(references.missing_contexts, references.gaia.missing, references.gaia.notes),
-        [wait for wait in waits if wait.cause in UNKNOWN],
+        [wait for wait in waits if wait.cause in MAY_END],
     )
     return not any(pending)
 
