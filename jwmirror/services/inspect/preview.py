@@ -42,7 +42,7 @@ from jwmirror.report.status import Preview
 from jwmirror.services.configure.advice import config_advice, search_notes
 from jwmirror.services.configure.checked_config import environment_notes
 from jwmirror.services.inspect import software
-from jwmirror.services.kept.unchanged_run import UNKNOWN
+from jwmirror.services.kept.unchanged_run import MAY_END
 from jwmirror.services.run.holdings import Holdings, load_holdings, with_left_out
 from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.references import offline_resolvers, preview_references
@@ -177,13 +177,13 @@ def _unpublished(results: ResultStore, done: Iterable[Result]) -> Iterator[Chain
 def _unknown(plan: Plan) -> Iterator[Wait]:
     """Yield what waits or is refused only for what this computer lacks, or the user's consent."""
     for wait in (*plan.failures, *plan.waits):
-        if wait.cause in UNKNOWN:
+        if wait.cause in MAY_END:
             yield structs.replace(wait, why=why_missing(wait))
 
 
 def _without_unknown(plan: Plan) -> Plan:
     waits, failures = (
-        tuple(wait for wait in waits if wait.cause not in UNKNOWN)
+        tuple(wait for wait in waits if wait.cause not in MAY_END)
         for waits in (plan.waits, plan.failures)
     )
     return replace(plan, waits=waits, failures=failures)
