@@ -23,6 +23,8 @@ COMMANDS = {  # command -> its module, in the order of --help
     "log": "inspect.log",
     "diff": "inspect.diff",
     "explain": "inspect.explain",
+    "whatis": "inspect.whatis",
+    "outdated": "inspect.whatis",
     "init": "configure.init",
     "params": "configure.params",
     "new-step": "configure.new_step",
@@ -77,20 +79,30 @@ class CommandTable(TyperGroup):
         return command
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command. Print an expected error; exit code 2 for a mistake in config or call."""
+        """Run a command. Print an expected error; exit code 2 for a mistake in config or call.
+
+        With --json, the error is JSON on standard output, where a program expects the answer.
+        """
+        as_json = "--json" in (*ctx._protected_args, *ctx.args)
         try:
             with printable_stderr():  # other libraries warn of what is in a file
                 return super().invoke(ctx)
-        except JwmirrorError as error:
-            print(error, file=sys.stderr)
-            raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from error
         except Exception as error:
-            if disk_error(error):
+            message = getattr(error, "message", None)
+            is_usage = isinstance(message, str) and hasattr(error, "exit_code")  # click's
+            if not (is_usage or isinstance(error, JwmirrorError) or disk_error(error)):
+                raise
+            code = 2 if is_usage or isinstance(error, ConfigError) else 1
+            if as_json:
+                from jwmirror.cli.output import print_json_error
+
+                print_json_error(error, code)
+            elif is_usage:
+                error.message = printable(str(message), LINES)  # type: ignore[attr-defined]
+                raise  # click shows the usage, too
+            else:
                 print(error_line(error), file=sys.stderr)
-                raise typer.Exit(1) from error
-            if isinstance(message := getattr(error, "message", None), str):  # click's: wrong usage
-                error.message = printable(message, LINES)  # type: ignore[attr-defined]  # see above
-            raise
+            raise typer.Exit(code) from error
 
 
 def _summary(command: str) -> str:

@@ -139,6 +139,12 @@ def compare_fits(comparison: Comparison, old: Path, new: Path, filename: str) ->
     )
 
 
+def has_values(path: Path, filename: str) -> bool:
+    """Return whether a FITS file has pixels or table values. StoreError if it cannot be read."""
+    with _opened(path, filename) as hdus:
+        return any(hdu.size for hdu in hdus.values() if _kind(hdu) != METADATA)
+
+
 @contextmanager
 def _opened(path: Path, filename: str) -> Iterator[Hdus]:
     """Open a FITS file, check its end, and yield its HDUs by name.

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,6 +32,7 @@ _TREE_END = re.compile(rb"\r?\n\.\.\.(\r?\n|$)")  # as in asdf.constants
 _TREE_OR_BLOCK = re.compile(rb"%YAML|\xd3BLK")  # where asdf begins to read
 _ARRAYS = re.compile("[PQ]([A-Z])")  # in the format of a column: arrays of variable length
 _ITEM_BYTES = {"I": 2, "J": 4, "K": 8, "E": 4, "D": 8, "C": 8, "M": 16}
+_TEXT_CARD = re.compile(r"([A-Z0-9_-]{1,8}) *= '((?:[^']|'')*)'")  # a keyword with a text
 _SIZE_KEYWORDS = (b"BITPIX", b"NAXIS", b"PCOUNT", b"GCOUNT", b"GROUPS")
 
 
@@ -233,6 +234,26 @@ class _TreeSizes:
             raise ValueError(f"it nests deeper than {MAX_DEPTH} levels")
         if self.written > MAX_NODES or self.total > copies + self.written:
             raise LargeTreeError(f"it has more than {min(self.total, MAX_NODES)} nodes")
+
+
+def primary_texts(path: Path, keywords: Collection[str]) -> dict[str, str]:
+    """Return those keywords of a FITS file's first header that have a text.
+
+    {} of a file that is no FITS. The file may be cut: as many keywords are read as there are.
+    """
+    texts: dict[str, str] = {}
+    with open_regular(path) as file:
+        for number in range(MAX_HEADER_BLOCKS):
+            block = file.read(FITS_BLOCK).decode("ascii", "replace")
+            if not block or (number == 0 and not block.startswith("SIMPLE  =")):
+                break
+            for start in range(0, len(block), CARD):
+                card = block[start : start + CARD]
+                if card.rstrip() == "END":
+                    return texts
+                if (found := _TEXT_CARD.match(card)) and found[1] in keywords:
+                    texts.setdefault(found[1], found[2].replace("''", "'").rstrip())
+    return texts
 
 
 # ---- structure -------------------------------------------------------------------------------

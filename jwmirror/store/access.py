@@ -11,6 +11,7 @@ manifest and the page of a generation.
 """
 
 import logging
+import os
 import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -67,6 +68,23 @@ def has_access_changed(old: Entries, new: Entries) -> bool:
 
 def _exclusive_uris(rows: Entries) -> Iterable[str]:
     return (content.uri for content in row_contents(rows) if content.uri and content.is_exclusive)
+
+
+def is_owner(root: Path) -> bool:
+    """Return whether this user made the mirror, or is root, and so may read everything in it."""
+    return os.geteuid() in (0, Path(root).stat().st_uid)
+
+
+def may_be_read(root: Path) -> Callable[[str], bool]:
+    """Return a test: whether this user may read an object, by its sha256.
+
+    An answer to a question says nothing of a file that its reader may not read. The owner of the
+    mirror may read all of them, those that are lost included.
+    """
+    if is_owner(root):
+        return lambda sha256: True
+    path = Objects(root).path
+    return lambda sha256: os.access(path(sha256), os.R_OK)
 
 
 def report_path(root: Path, number: int) -> Path:

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.core.model import Entry, Product, canonical
+from jwmirror.core.model import Entry, Product
 from jwmirror.core.model.stored import Generation, ResultFile
 from jwmirror.store.maintenance.checkout import OWN
-from tests.setup.command_line import run
-from tests.setup.records import product
+from tests.setup.command_line import answer, run
 
 DOCS = Path(__file__).parents[2] / "docs"
 REBUILT = {"views", "current", "locks", "work"}  # need no backup
@@ -43,23 +42,43 @@ def test_new_step_does_not_overwrite(tmp_path, monkeypatch):
     run("new-step", "remove_bands", code=2)
 
 
-def test_errors_are_plain_text_also_with_json(small_mirror):
-    """Programs look at the exit code first."""
-    said = run("log", "nothing.fits", "--mirror", small_mirror.root, "--json", code=1)
+@pytest.mark.parametrize(
+    ("words", "code", "kind"),
+    [
+        (["log", "nothing.fits"], 1, "StoreError"),
+        (["plan", "--set", "deep.detector1.jump.skip=true"], 2, "ConfigError"),
+        (["log", "--nonsense"], 2, "NoSuchOption"),
+        (["diff", "1"], 2, "MissingParameter"),
+    ],
+)
+def test_errors_are_json_with_json(small_mirror, words, code, kind):
+    """In place of the answer: a program reads one document, whatever happens."""
+    error = answer(*words, "--mirror", small_mirror.root, code=code)["error"]
 
-    assert said.startswith("nothing.fits")
+    page = (DOCS / "commands.md").read_text()
+    assert (error["kind"], error["exit_code"]) == (kind, code)
+    assert words[-1].split(".")[0] in error["message"] or kind != "StoreError"
+    assert bool(error["mistakes"]) == (kind == "ConfigError")
+    assert all(f"`{key}`" in page for key in ("error", *error))
+
+
+def test_json_leaves_out_no_key(small_mirror):
+    """Records on disk leave out defaults; answers do not."""
+    found = answer("explain", "jw01345-o001_image3_asn.json", "--mirror", small_mirror.root)
+
+    described = found["files"][0]["entry"]["product"]
+    assert described.keys() == set(Product.__struct_fields__)
+    assert described["exclusive"] is False
 
 
 def test_keys_of_rows_and_products_are_documented():
-    """docs/commands.md names every key, and that a product leaves out defaults."""
+    """docs/commands.md names every key."""
     page = (DOCS / "commands.md").read_text()
     names = [each.name for kind in (Entry, ResultFile, Generation) for each in fields(kind)]
 
     missing = [name for name in (*names, *Product.__struct_fields__) if f"`{name}`" not in page]
 
     assert missing == []
-    assert '"exclusive"' not in canonical(product())
-    assert '"exclusive":true' in canonical(product(exclusive=True))
 
 
 def test_everything_that_needs_a_backup_is_on_the_page():

@@ -39,11 +39,11 @@ class ChangeReasons:
         if old.key and new.key:
             reasons = self._compare_keys(old.key, new.key)
         else:
-            reasons = _changed(*self._pedigrees(old, new))
+            reasons = changed_values(*self._pedigrees(old, new))
         if old.sha256 == new.sha256:
-            marks = _changed(_facts(old), _facts(new))
+            marks = changed_values(_facts(old), _facts(new))
             return (*reasons, *(mark for mark in marks if mark not in reasons))
-        return reasons or _changed({"sha256": old.sha256[:12]}, {"sha256": new.sha256[:12]})
+        return reasons or changed_values({"sha256": old.sha256[:12]}, {"sha256": new.sha256[:12]})
 
     def _key_differences(self, old: str, new: str) -> tuple[Reason, ...]:
         if old == new:
@@ -97,7 +97,8 @@ def _facts(entry: Entry) -> dict[str, str]:
     return {name: _text(value) for name, value in (values | header).items()}
 
 
-def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Reason, ...]:
+def changed_values(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Reason, ...]:
+    """Return the values that differ between two mappings; a missing one counts as ""."""
     return tuple(
         Reason(name, old.get(name, ""), new.get(name, ""))
         for name in dict.fromkeys([*old, *new])

@@ -12,20 +12,23 @@ Match = Callable[[Iterable[str]], Collection[str]]
 Versions = dict[str, list[FileVersion]]  # by path, oldest first
 
 
-def file_history(root: Path, match: Match) -> FileHistory:
-    """Return the history of the paths that `match` selects from those of each generation."""
+def file_history(root: Path, match: Match, sums: Collection[str] = ()) -> FileHistory:
+    """Return the history of the paths that `match` selects from those of each generation.
+
+    Files with a sha256 among `sums` are there, too, whatever their paths.
+    """
     generations = Generations(root)
     unpruned = generations.unpruned()
     spans: Versions = {}
     before: set[str] = set()
     for generation in unpruned:
-        before = _follow(generation, match, spans, before)
+        before = _follow(generation, match, sums, spans, before)
     kept = {}
     for generation in generations.all():
         rows = read_tombstone(generation.folder).kept if generation.is_pruned else ()
         wanted = set(match([row.path for row in rows])) if rows else set()
-        if wanted:
-            kept[str(generation.number)] = tuple(row for row in rows if row.path in wanted)
+        if found := tuple(row for row in rows if row.path in wanted or row.sha256 in sums):
+            kept[str(generation.number)] = found
     return FileHistory(
         mirror=str(root),
         generations=tuple(generation.number for generation in unpruned),
@@ -35,7 +38,11 @@ def file_history(root: Path, match: Match) -> FileHistory:
 
 
 def _follow(
-    generation: StoredGeneration, match: Match, spans: Versions, before: set[str]
+    generation: StoredGeneration,
+    match: Match,
+    known_sums: Collection[str],
+    spans: Versions,
+    before: set[str],
 ) -> set[str]:
     """Extend the versions that a generation still has, and add new ones; return its paths.
 
@@ -44,6 +51,7 @@ def _follow(
     rows = generation.columns("path", "sha256", "size")
     paths, sums, sizes = (rows.column(name) for name in ("path", "sha256", "size"))
     wanted = set(match(paths))
+    wanted |= {path for path, sha256 in zip(paths, sums, strict=True) if sha256 in known_sums}
     entries = None
     for place, path in enumerate(paths):
         if path not in wanted:

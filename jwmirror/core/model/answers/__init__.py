@@ -1,0 +1,1 @@
+"""Records of answers to questions about files: what they are, what there is, how to cite it."""

@@ -1,0 +1,1 @@
+"""Terminal pages of answers to questions about files."""

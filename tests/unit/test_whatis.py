@@ -1,0 +1,210 @@
+"""`jwmirror whatis` and `jwmirror outdated`: what any file is, for certain, or "unknown"."""
+
+import os
+import random
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from msgspec import structs
+
+from jwmirror.core.files import sha256_of
+from jwmirror.core.model import Change, Listing, Poll
+from jwmirror.core.model.product import REPROCESSED
+from jwmirror.services.inspect.answers.identification import identify_files
+from jwmirror.services.inspect.answers.outdated import outdated_files
+from jwmirror.store.objects import Objects
+from tests.setup.command_line import answer, run
+from tests.setup.mirrors import MOSAIC, SmallMirror
+
+VERSIONS = ("1.16.0", "1.17.1", "1.18.0")  # of jwst, one in each generation
+SUFFIXES = ("rate", "cal", "i2d", "x1d")
+FILES = 200
+
+
+def exposure_name(number: int, suffix: str) -> str:
+    """Return the name of a product."""
+    return f"jw0134500{number % 9 + 1}001_02101_{number:05d}_nrcb1_{suffix}.fits"
+
+
+def writer(name: str, version: str, number: int):
+    """Return a writer of one version; the pixels of the last two versions of odd ones are equal."""
+    seed = VERSIONS.index(version) - (number % 2 and version == VERSIONS[2])
+    pixels = np.random.default_rng([number, seed]).normal(1, 0.1, (30, 40)).astype("f4")
+    header = fits.Header({"FILENAME": name, "CAL_VER": version, "TELESCOP": "JWST"})
+    table = fits.BinTableHDU.from_columns([fits.Column("FLUX", "E", array=pixels[0])], name="LIST")
+    hdus = fits.HDUList([fits.PrimaryHDU(header=header), fits.ImageHDU(pixels, name="SCI"), table])
+    return lambda path: hdus.writeto(path, overwrite=True)
+
+
+@pytest.fixture
+def archive_mirror(empty_mirror: SmallMirror) -> dict[str, dict[str, Path]]:
+    """A mirror with three generations of ten products; by name and version the stored file."""
+    stored: dict[str, dict[str, Path]] = {}
+    for version in VERSIONS:
+        for number in range(10):
+            name = exposure_name(number, SUFFIXES[number % 4])
+            row = empty_mirror.hold(name, writer(name, version, number), cal_ver=version)
+            path = Objects(empty_mirror.root).path(row.sha256)
+            stored.setdefault(name, {})[version] = path
+        empty_mirror.publish(version)
+    return stored
+
+
+def loose_files(stored, folder: Path):
+    """Yield (file, the treatment, name and version that it was made from), of FILES files."""
+    chance = random.Random(17)
+    for number in range(FILES):
+        treatment = ("copied", "renamed", "edited", "cut", "foreign")[number % 5]
+        name = chance.choice(sorted(stored))
+        version = chance.choice(VERSIONS)
+        data = stored[name][version].read_bytes()
+        own = folder / str(number)
+        own.mkdir()
+        path = own / (name if treatment in ("copied", "foreign") else f"my_{number}.fits")
+        path.write_bytes(data)
+        if treatment == "edited":
+            with fits.open(path, mode="update") as hdus:
+                hdus[0].header["CAL_VER"] = "9.9"
+                hdus[1].header["COMMENT"] = "edited " * chance.randint(1, 900)
+                del hdus[0].header["FILENAME" if number % 3 == 0 else "TELESCOP"]
+        elif treatment == "cut":
+            path.write_bytes(data[: chance.randint(1, len(data) - 1)])
+        elif treatment == "foreign":
+            foreign = bytearray(data)
+            place = chance.randrange(2 * 2880, 2 * 2880 + 30 * 40 * 4)  # in SCI
+            foreign[place] ^= 1 << chance.randrange(8)
+            path.write_bytes(foreign if number % 2 else chance.randbytes(3000))
+        yield path, treatment, name, version
+
+
+def test_200_files_are_known_for_what_they_are_or_unknown(archive_mirror, empty_mirror, tmp_path):
+    """All versions, copied, renamed, edited, cut and foreign: never a wrong answer."""
+    (tmp_path / "loose").mkdir()
+    files = list(loose_files(archive_mirror, tmp_path / "loose"))
+
+    found = identify_files(empty_mirror.root, [str(path) for path, *_ in files]).files
+
+    kinds: Counter[tuple[str, str]] = Counter()
+    for (path, treatment, name, version), file in zip(files, found, strict=True):
+        kinds[treatment, file.kind] += 1
+        matches = {known.version.entry.product for known in file.known}
+        pairs = {(product.filename, product.cal_ver) for product in matches}
+        allowed = {"copied": "version", "renamed": "version", "foreign": "unknown"}
+        assert file.kind in {allowed.get(treatment, treatment), "unknown"}, (path, file)
+        if file.kind == "edited":  # the pixels may be those of two versions
+            data = [fits.getdata(archive_mirror[n][v], "SCI") for n, v in pairs]
+            assert all(np.array_equal(each, fits.getdata(path, "SCI")) for each in data)
+        if file.kind == "cut":
+            wholes = [archive_mirror[n][v].read_bytes() for n, v in pairs]
+            assert all(whole.startswith(path.read_bytes()) for whole in wholes)
+        assert ((name, version) in pairs) == (file.kind != "unknown")
+        assert file.kind != "version" or pairs == {(name, version)}
+    assert kinds["copied", "version"] + kinds["renamed", "version"] == FILES * 2 // 5
+    assert kinds["edited", "edited"] > FILES // 10 and kinds["cut", "cut"] > FILES // 10
+    assert kinds["foreign", "unknown"] == FILES // 5
+
+
+def test_a_version_is_shown_with_what_became_of_it(archive_mirror, empty_mirror, tmp_path):
+    """Which generations have it, and how the present one differs."""
+    name = exposure_name(2, "i2d")
+    old = tmp_path / "mosaic.fits"
+    old.write_bytes(archive_mirror[name]["1.17.1"].read_bytes())
+
+    page = run("whatis", old, "--mirror", empty_mirror.root)
+    file = answer("whatis", old, "--mirror", empty_mirror.root)["files"][0]
+
+    assert f"upstream/jw01345/o003/{name}  (generation 2), CAL_VER 1.17.1" in page
+    assert "replaced in the current generation: CAL_VER: 1.17.1 -> 1.18.0" in page
+    assert (file["kind"], file["known"][0]["state"]) == ("version", "replaced")
+
+
+def test_a_result_is_known_with_its_recipe(small_mirror, tmp_path):
+    """By its bytes, although MAST has a file of the same name."""
+    path = tmp_path / f"{MOSAIC}_i2d.fits"
+    path.write_bytes(
+        (small_mirror.root / f"current/recalibrated/deep/jw01345/o001/{path.name}").read_bytes()
+    )
+
+    known = answer("whatis", path, "--mirror", small_mirror.root)["files"][0]["known"]
+
+    assert [each["version"]["entry"]["origin"] for each in known] == ["deep"]
+    assert "recipe deep, " in run("whatis", path, "--mirror", small_mirror.root)
+
+
+def test_unknown_files_say_what_their_headers_say(small_mirror, tmp_path):
+    """Marked as unchecked; a missing file and a folder are errors."""
+    path = tmp_path / f"{MOSAIC}_i2d.fits"
+    fits.PrimaryHDU(header=fits.Header({"FILENAME": "x.fits", "CAL_VER": "1.0"})).writeto(path)
+
+    page = run("whatis", path, "--mirror", small_mirror.root)
+
+    assert "unknown" in page and "unchecked: FILENAME x.fits, CAL_VER 1.0" in page
+    assert "other bytes: upstream/" in page
+    assert "No such file" in run("whatis", "none", "--mirror", small_mirror.root, code=1)
+    assert "jwmirror outdated" in run("whatis", tmp_path, "--mirror", small_mirror.root, code=1)
+
+
+def test_outdated_lists_what_was_replaced_and_why(archive_mirror, empty_mirror, tmp_path):
+    """Earlier versions under any name; present ones and foreign files are only counted."""
+    folder = tmp_path / "mine" / "data"
+    folder.mkdir(parents=True)
+    name, other = exposure_name(2, "i2d"), exposure_name(1, "cal")
+    (folder / "old.fits").write_bytes(archive_mirror[name]["1.16.0"].read_bytes())
+    (folder / name).write_bytes(archive_mirror[name]["1.18.0"].read_bytes())
+    (folder / "notes.txt").write_text("mine")
+    writer(other, "1.16.0", 77)(folder / other)
+
+    found = answer("outdated", tmp_path / "mine", "--mirror", empty_mirror.root)
+    page = run("outdated", tmp_path / "mine", "--mirror", empty_mirror.root)
+
+    assert [Path(each["file"]).name for each in found["replaced"]] == ["old.fits"]
+    assert [Path(each["file"]).name for each in found["different"]] == [other]
+    assert (found["files"], found["present"]) == (4, 1)
+    assert "old.fits: replaced in the current generation: CAL_VER: 1.16.0 -> 1.18.0" in page
+    assert f"{other}: by its header CAL_VER: 1.16.0 -> 1.18.0" in page
+    assert "1 not of this mirror" in page
+
+
+def test_outdated_knows_what_mast_lists_and_the_mirror_lacks(
+    archive_mirror, empty_mirror, tmp_path
+):
+    """The last poll found another checksum, and nothing was downloaded yet."""
+    name = exposure_name(2, "i2d")
+    row = next(row for path, row in empty_mirror.rows.items() if path.endswith(name))
+    row = replace(row, product=structs.replace(row.product, checksum="0a" * 16))
+    empty_mirror.rows[row.path] = row
+    empty_mirror.publish("with a checksum")
+    listed = structs.replace(row.product, checksum="0c" * 16, cal_ver="1.19.0")
+    listings = (Listing(program=1345, asked_at="2026-04-05T00:00:00+00:00", products=(listed,)),)
+    changes = (Change(kind=REPROCESSED, product=listed),)
+    empty_mirror.record("changes.json", Poll(listings=listings, changes=changes))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_bytes(archive_mirror[name]["1.18.0"].read_bytes())
+
+    found = outdated_files(empty_mirror.root, tmp_path / "mine")
+
+    assert found.polled_at.startswith("2026-04-05")
+    assert [each.state for file in found.replaced for each in file.known] == ["replaced at MAST"]
+    assert "CAL_VER: 1.18.0 -> 1.19.0" in run(
+        "outdated", tmp_path / "mine", "--mirror", empty_mirror.root
+    )
+
+
+def test_nothing_is_said_of_a_file_that_its_reader_may_not_read(
+    archive_mirror, empty_mirror, tmp_path, monkeypatch
+):
+    """Also to who has its bytes: neither the version, nor MAST's file of that name."""
+    name = exposure_name(2, "i2d")
+    closed = {path: sha256_of(path) for path in archive_mirror[name].values()}
+    copy = tmp_path / name
+    copy.write_bytes(archive_mirror[name]["1.17.1"].read_bytes())
+    monkeypatch.setattr(os, "geteuid", lambda: empty_mirror.root.stat().st_uid + 1)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) not in closed)
+
+    file = identify_files(empty_mirror.root, [str(copy)]).files[0]
+
+    assert (file.kind, file.known, file.namesakes) == ("unknown", (), ())
