@@ -1,7 +1,6 @@
 """Records of what a file outside of the mirror is. The fields are the keys of the JSON."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from jwmirror.core.model.maintenance import FileVersion
 from jwmirror.core.model.product import Product, Reason
@@ -9,10 +8,8 @@ from jwmirror.core.model.stored import Entry
 
 VERSION, LISTED = "version", "listed"
 EDITED, CUT, UNKNOWN = "edited", "cut", "unknown"
-Kind = Literal["version", "listed", "edited", "cut", "unknown"]
 PRESENT, REPLACED, REPLACED_AT_MAST = "present", "replaced", "replaced at MAST"
 VANISHED, NOT_SHOWN = "vanished", "not shown"
-State = Literal["present", "replaced", "replaced at MAST", "vanished", "not shown"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +17,7 @@ class KnownVersion:
     """A version in the mirror, and what became of it."""
 
     version: FileVersion
-    state: State
+    state: str  # one of the five above
     now: Entry | None = None  # the row that the current generation has in its place, if replaced
     listed: Product | None = None  # what MAST lists in its place, and the mirror has not
     reasons: tuple[Reason, ...] = ()  # how what is in its place differs
@@ -38,7 +35,7 @@ class Identification:
     file: str  # as the user named it
     size: int  # bytes
     sha256: str
-    kind: Kind
+    kind: str  # one of the five above
     known: tuple[KnownVersion, ...] = ()
     listed: Product | None = None
     header: dict[str, str]  # what its own header says, which is not checked

@@ -148,7 +148,7 @@ class KnownFiles:
     def _answer(
         self,
         file: LooseFile,
-        kind: answers.Kind,
+        kind: str,
         versions: Sequence[FileVersion] = (),
         listed: Product | None = None,
     ) -> answers.Identification:
@@ -249,10 +249,15 @@ def _kept_versions(history: FileHistory) -> Iterator[FileVersion]:
     """Yield the versions that stayed when their generation was pruned."""
     for number, rows in history.kept.items():
         for row in rows:
-            facts = {"path": row.path, "sha256": row.sha256, "size": row.size}
-            entry = Entry(origin=UPSTREAM, **facts)
+            path, sha256, size, generation = row.path, row.sha256, row.size, int(number)
             yield FileVersion(
-                **facts, first=int(number), first_at="", last=int(number), entry=entry
+                path=path,
+                sha256=sha256,
+                size=size,
+                first=generation,
+                first_at="",
+                last=generation,
+                entry=Entry(path=path, origin=UPSTREAM, sha256=sha256, size=size),
             )
 
 

@@ -47,7 +47,7 @@ def outdated_files(root: Path, folder: Path) -> answers.OutdatedFiles:
     )
 
 
-def _states(file: answers.Identification) -> set[answers.State]:
+def _states(file: answers.Identification) -> set[str]:
     return {known.state for known in file.known}
 
 
