@@ -264,6 +264,18 @@ def lose_provenance(site):
     Provenance(site.mirror).path(result(site).key).unlink()
 
 
+def shorten_provenance(site):
+    """The record of a result is damaged."""
+    Provenance(site.mirror).path(result(site).key).write_text("{")
+
+
+def open_exclusive(site):
+    """All users may read an exclusive file."""
+    rows = Generations(site.mirror).entries()
+    exclusive = next(row for row in rows if row.product and row.product.exclusive)
+    Objects(site.mirror).path(exclusive.sha256).chmod(0o444)
+
+
 CHANGES = {  # -> the part of the conditions that differs; "": an order, CRDS, or the store does
     reprocess: "",
     restamp: "",
@@ -281,8 +293,10 @@ CHANGES = {  # -> the part of the conditions that differs; "": an order, CRDS, o
     invalidate: "marks",
     roll_back: "",
     remove_link: "generation",
-    lose_result: "",
-    lose_provenance: "",
+    lose_result: "store",
+    lose_provenance: "store",
+    shorten_provenance: "store",
+    open_exclusive: "store",
 }
 
 

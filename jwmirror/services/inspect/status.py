@@ -20,11 +20,7 @@ from jwmirror.report.status import (
 from jwmirror.services.configure.checked_config import load_checked_config
 from jwmirror.services.kept.answers import kept_answer
 from jwmirror.services.kept.conditions import conditions_of
-from jwmirror.services.kept.dependencies import (
-    are_results_stored,
-    generation_digest,
-    records_digest,
-)
+from jwmirror.services.kept.dependencies import generation_digest, records_digest, stored_digest
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import RUN_LOCK, lock_note
 from jwmirror.store.runs import last_run, read_undecided
@@ -83,6 +79,6 @@ def _preview(root: Path, run: Run, config: Config, context: str | None) -> Previ
         **conditions_of(config).parts,
         "generation": generation_digest(root),
         "records": records_digest(root, config.cache, run.id),
-        "results": str(are_results_stored(root)),
+        "store": stored_digest(root),
     }
     return kept_answer(root, "preview", parts, Preview, compute)

@@ -4,16 +4,19 @@ Too much is included rather than too little: a change without effect costs time,
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+import msgspec
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import FileStamp, cached_digest, read_bytes
 from jwmirror.core.jsonio import digest
 from jwmirror.core.names import OBSERVATORY
 from jwmirror.pipeline.allowed_environments import is_allowed
+from jwmirror.pipeline.associations.reading import read_own_associations
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.engine_content import package_code
 from jwmirror.pipeline.installed import installed_versions
@@ -23,9 +26,13 @@ from jwmirror.planning.resolvers.by_environment import resolvers_of
 from jwmirror.store.generations import Generations
 from jwmirror.store.manifest import entries_of
 from jwmirror.store.objects import Objects
+from jwmirror.store.provenance import Provenance
 
 LISTING = 1 << 20  # bytes of the largest text file whose words are looked up as names of files
 HOOKS = (*KINDS, BETWEEN)  # keys of a config below which texts are hooks
+ASSOCIATIONS = ("associations",)  # the same for the user's association files
+WORKFLOW = Path(__file__).parents[3]  # folder of the code that is not in the package
+OUTSIDE = ("Snakefile", "rules/*.smk", "scripts/*.py", "config/schema.yaml")  # there
 CONFIRMED = "confirmed.json"  # it says only that later runs found the same
 MARKS = ("accepted", "invalidated", "losses")  # folders of a mirror whose files change results
 
@@ -37,9 +44,10 @@ def software_digest(pythons: Iterable[str]) -> str:
     """Return the digest of the software of some environments ("": the running one).
 
     These are the versions of all packages, the content of jwst, stcal and stdatamodels where it is
-    not as released, and the content of jwmirror.
+    not as released, and the content of jwmirror and of its workflow.
     """
-    own = package_code("jwmirror").content
+    paths = sorted(path for pattern in OUTSIDE for path in WORKFLOW.glob(pattern))
+    own = [package_code("jwmirror").content, *((path.name, cached_digest(path)) for path in paths)]
     return digest([own, *((python, _software(python)) for python in sorted({"", *pythons}))])
 
 
@@ -62,15 +70,19 @@ def _software(python: str) -> object:
 def own_files_digest(config: object, base: Path) -> str:
     """Return the digest of all files and functions that texts of a config name, by content.
 
-    Relative names start at `base`. Files that a short text file names are included, such as the
-    members of an association.
+    `config` may contain recipes, in which the parameters of files are. Relative names start at
+    `base`. Files that a short text file names, and members of an association, are included.
     """
+    values = msgspec.to_builtins(config)
     files: dict[str, str] = {}
-    for text in _texts(config):
+    for text in _texts(values):
         files |= _named_files(text, [base])
     for path in list(files):
         files |= _named_files(_text_of(path), [base, Path(path).parent])
-    hooks = sorted({source for text in _hooks(config) for source in _hook_sources(text, base)})
+    for name in _texts_below(values, ASSOCIATIONS):
+        files |= _members(absolute_path(name, base))
+    named = set(_texts_below(values, HOOKS))
+    hooks = sorted({source for hook in named for source in _hook_sources(hook, base)})
     return digest([sorted(files.items()), hooks])
 
 
@@ -81,6 +93,28 @@ def _texts(value: object) -> Iterator[str]:
         yield from (text for key, each in value.items() for text in (str(key), *_texts(each)))
     elif isinstance(value, list | tuple):
         yield from (text for each in value for text in _texts(each))
+
+
+def _texts_below(value: object, keys: Collection[str], is_below: bool = False) -> Iterator[str]:
+    """Yield the texts that are below one of some keys."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _texts_below(each, keys, is_below or key in keys)
+    elif isinstance(value, list | tuple):
+        yield from (text for each in value for text in _texts_below(each, keys, is_below))
+    elif isinstance(value, str) and is_below:
+        yield value
+
+
+def _members(association: Path) -> dict[str, str]:
+    """Return the user's files that are members of a user's association, as `_named_files`."""
+    named: dict[str, str] = {}
+    with suppress(CalibrationError):  # a run says why it cannot be used
+        members = [m for each in read_own_associations(association) for m in each.members]
+        for path in (member.path for member in members if member.path):
+            with suppress(OSError):
+                named[path] = cached_digest(Path(path))
+    return named
 
 
 def _named_files(text: str, bases: Iterable[Path]) -> dict[str, str]:
@@ -99,16 +133,6 @@ def _text_of(path: str) -> str:
     with suppress(OSError, UnicodeDecodeError):
         return read_bytes(path, LISTING).decode()
     return ""
-
-
-def _hooks(value: object, is_hook: bool = False) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _hooks(each, is_hook or key in HOOKS)
-    elif isinstance(value, list | tuple):
-        yield from (text for each in value for text in _hooks(each, is_hook))
-    elif isinstance(value, str) and is_hook:
-        yield value
 
 
 def _hook_sources(hook: str, base: Path) -> Iterator[tuple[str, str]]:
@@ -138,23 +162,35 @@ def marks_digest(mirror: Path) -> str:
     return digest([(str(path.relative_to(mirror)), FileStamp.of(path)) for path in paths])
 
 
-def are_results_stored(mirror: Path) -> bool:
-    """Return whether all published results have their objects and their provenance."""
-    names, current = ("key", "sha256", "size"), Generations(mirror).current()
+def stored_digest(mirror: Path) -> str:
+    """Return the digest of the state of all published files on disk, and of the results' records.
+
+    A run repairs what is lost or open to the wrong users. Content is not read (`jwmirror verify`).
+    """
+    names, current = ("sha256", "key"), Generations(mirror).current()
     rows = current.columns(*names) if current else entries_of(())
-    columns = (rows.column(name) for name in names)
-    results = [row for row in zip(*columns, strict=True) if row[0]]
-    folder, objects = mirror / "provenance", Objects(mirror)
-    records = set(os.listdir(folder)) if results and folder.is_dir() else set()
-    return {f"{key}.json" for key, _, _ in results} <= records and all(
-        objects.has(sha256, size) for _, sha256, size in results
-    )
+    contents, keys = (dict.fromkeys(rows.column(name)) for name in names)
+    objects, provenance = Objects(mirror), Provenance(mirror)
+    states = [_state(objects.status(sha256)) for sha256 in contents]
+    records = [_state(_status(provenance.path(key))) for key in keys if key]
+    return digest([states, records])
+
+
+def _state(status: os.stat_result | None) -> tuple[int, int, int] | None:
+    """Return size, mode and time of a file; None if it does not exist."""
+    return (status.st_size, status.st_mode, status.st_mtime_ns) if status else None
+
+
+def _status(path: Path) -> os.stat_result | None:
+    with suppress(OSError):
+        return path.stat()
+    return None
 
 
 def records_digest(mirror: Path, cache: Path, run: str = "") -> str:
     """Return the digest of the records in a mirror that previews read: references, and one run's.
 
-    So is what was verified in the reference cache.
+    So are the folders of the reference cache, and what was verified there.
     """
     folder = mirror / "receipts"
     of_run = [path for path in (folder / "runs" / run).glob("*.json") if path.name != CONFIRMED]
@@ -163,5 +199,7 @@ def records_digest(mirror: Path, cache: Path, run: str = "") -> str:
         *folder.glob("runs/*/references.json"),
         *(of_run if run else ()),
         *cache.glob(f"config/{OBSERVATORY}/*"),
+        *cache.glob(f"mappings/{OBSERVATORY}"),
+        *cache.glob(f"references/{OBSERVATORY}/*"),
     )
     return digest(sorted((str(path), FileStamp.of(path)) for path in paths))

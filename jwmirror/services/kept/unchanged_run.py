@@ -23,7 +23,7 @@ from jwmirror.services.kept.answers import (
     read_answer,
 )
 from jwmirror.services.kept.conditions import RunConditions
-from jwmirror.services.kept.dependencies import are_results_stored, generation_digest
+from jwmirror.services.kept.dependencies import generation_digest, stored_digest
 from jwmirror.services.run.references import watched_references
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import RunFiles, newest_first, read_if_written
@@ -100,7 +100,7 @@ def _unchanged_since(mirror: Path, run: Path, conditions: RunConditions) -> Fini
         return None
     references = read_if_written(RunFiles(earlier[0]).references, References)
     is_same = references and _is_same(mirror, references, conditions, parts["CRDS"])
-    return finished if is_same and are_results_stored(mirror) else None
+    return finished if is_same else None
 
 
 def _is_same(mirror: Path, last: References, conditions: RunConditions, expected: str) -> bool:
@@ -133,7 +133,11 @@ def _own_parts(mirror: Path, run: Path, poll: Poll) -> dict[str, str]:
     listings = tuple(replace(listing, asked_at="", products=()) for listing in poll.listings)
     content = replace(poll, listings=listings, etag_kinds=(), products_in="", undecided={})
     products = cached_digest(RunFiles(run).listings)
-    return {"MAST": digest([content, products]), "generation": generation_digest(mirror)}
+    return {
+        "MAST": digest([content, products]),
+        "generation": generation_digest(mirror),
+        "store": stored_digest(mirror),
+    }
 
 
 def _references_digest(references: References) -> str:
