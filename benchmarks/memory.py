@@ -30,6 +30,7 @@ from jwmirror.services.run.settle import settle_observations
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from jwmirror.store.runs import RunFiles
+from tests.setup.configs import policy_of
 
 RUN = "20260405T000000.000000Z-1"
 NOWHERE = "http://unused.invalid"
@@ -79,12 +80,7 @@ def references(mirror: Path, url: str) -> None:
         poll=read(files.poll, Poll),
         settling=read(files.settling, SettleResult),
         recipes=(),
-        url=NOWHERE,
-        policy="latest",
-        on_new_context="follow",
-        cache=mirror / "cache",
-        gaia_url=NOWHERE,
-        gaia_refresh=None,
+        policy=policy_of(NOWHERE, mirror / "cache"),
     )
     write(files.references, synced)
 

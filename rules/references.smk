@@ -25,12 +25,8 @@ rule sync_references:
     params:
         mirror=mirror,
         run=run,
-        url=CONFIG.references_url,
-        context=CONFIG.context,
-        on_new_context=CONFIG.on_new_context,
-        gaia_url=CONFIG.gaia_url,
-        gaia_refresh=CONFIG.gaia_refresh,
-        cache=str(CONFIG.cache),
+        url=CONFIG.references.url,
+        policy=canonical(CONFIG.references),
         recipes=canonical(CONFIG.recipes),
     message:
         "Syncing references from {params.url}"

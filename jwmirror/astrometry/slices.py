@@ -130,7 +130,7 @@ def _current(
     if service is None:
         return stored, ""
     stored = stored or store.take_from_bundle(cone)
-    if stored and not _is_old(stored, refresh_days):
+    if stored and not is_old(stored, refresh_days):
         return stored, ""
     try:
         return store.add(cone, service.fetch(cone), service.url), ""
@@ -140,7 +140,8 @@ def _current(
         return stored, f"the slice of {stored.fetched_at[:10]} is still used: {err}"
 
 
-def _is_old(stored: GaiaSlice, days: float | None) -> bool:
+def is_old(stored: GaiaSlice, days: float | None) -> bool:
+    """Return whether a slice is to be fetched again, after so many days; None: never."""
     if days is None:
         return False
     return datetime.now(UTC) - datetime.fromisoformat(stored.fetched_at) >= timedelta(days=days)

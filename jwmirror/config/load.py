@@ -23,6 +23,7 @@ from jwmirror.config.yaml_files import YamlText, describe_path
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, Selection
 from jwmirror.core.model.plan import JobLimits
+from jwmirror.core.model.recipe import ReferencePolicy
 from jwmirror.core.model.search import ANY_PROGRAM, Search
 
 SECTIONS = ("archive", "references", "calibrate", "settle", "limits")
@@ -40,12 +41,7 @@ class Config:
     downloads: int
     keep_free: int  # bytes
     group: str | None  # may read exclusive-access files
-    references_url: str
-    gaia_url: str  # of the service with the stars that mosaics are aligned to
-    gaia_refresh: float | None  # days after which a slice is fetched again; None: never
-    context: str
-    on_new_context: str  # follow or hold
-    cache: Path
+    references: ReferencePolicy
     jobs: JobLimits
     scratch: str  # folder of a compute node, with variables; "": none
     timeout_s: int
@@ -69,6 +65,11 @@ class Config:
     notes: tuple[str, ...]  # on parameters, if they were checked
     token_variable: str  # of the environment
     token: str | None = field(default=None, repr=False)  # from the environment, for the archive
+
+    @property
+    def cache(self) -> Path:
+        """The folder of the reference cache."""
+        return Path(self.references.cache)
 
     @property
     def criteria(self) -> tuple[Selection, ...]:
@@ -160,11 +161,7 @@ def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
         downloads=archive["downloads"],
         keep_free=round(archive["keep_free_gb"] * 1e9),
         group=archive["group"],
-        references_url=references["url"],
-        **_gaia(references["gaia"]),
-        context=references["context"],
-        on_new_context=references["on_new_context"],
-        cache=Path(references["cache"]),
+        references=_reference_policy(references),
         jobs=job_limits(calibrate, raw.get("partitions") or {}),
         scratch=calibrate["scratch"] or "",
         timeout_s=calibrate["timeout"],
@@ -190,11 +187,17 @@ def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
     )
 
 
-def _gaia(given: Mapping) -> dict[str, Any]:
-    """Return what the config says of the stars of Gaia, as fields of Config."""
-    gaia = _defaults(schema()["properties"]["references"]["properties"]["gaia"]) | dict(given)
-    refresh = gaia["refresh"]
-    return {"gaia_url": gaia["url"], "gaia_refresh": None if refresh == "never" else refresh}
+def _reference_policy(given: Mapping) -> ReferencePolicy:
+    of_gaia = schema()["properties"]["references"]["properties"]["gaia"]
+    gaia = _defaults(of_gaia) | dict(given["gaia"])
+    return ReferencePolicy(
+        url=given["url"],
+        context=given["context"],
+        on_new_context=given["on_new_context"],
+        cache=given["cache"],
+        gaia_url=gaia["url"],
+        gaia_refresh=None if gaia["refresh"] == "never" else gaia["refresh"],
+    )
 
 
 def _listed(value: int | Sequence[int]) -> tuple[int, ...]:

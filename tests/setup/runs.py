@@ -17,6 +17,7 @@ from jwmirror.services.run.references import sync_references
 from jwmirror.services.run.report import write_report
 from jwmirror.services.run.settle import settle_observations
 from jwmirror.store.runs import RunFiles, number_run
+from tests.setup.configs import policy_of
 
 
 class ServedArchive(Protocol):
@@ -95,12 +96,7 @@ class Runs:
         references = sync_references(
             **state,
             recipes=(),
-            url="http://unused.invalid",
-            policy="latest",
-            on_new_context="follow",
-            cache=self.mirror / "cache",
-            gaia_url="http://unused.invalid",
-            gaia_refresh=None,
+            policy=policy_of("http://unused.invalid", self.mirror / "cache"),
         )
         state["references"] = references
         planned = plan_recalibration(

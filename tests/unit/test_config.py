@@ -33,7 +33,7 @@ def test_shipped_config_is_right():
 
     assert config.archive_url == "https://mast.stsci.edu"
     assert config.cloud_url is None
-    assert config.references_url == "https://jwst-crds.stsci.edu"
+    assert config.references.url == "https://jwst-crds.stsci.edu"
     assert [selection.program for selection in config.selections] == [1538]
     assert [recipe.name for recipe in config.recipes] == ["deep"]
 
@@ -49,7 +49,8 @@ def test_what_is_left_out_has_the_schema_s_default():
     """A config of one line mirrors with the defaults that the docs state."""
     config = parse({"programs": [{"program": 1345}]})
 
-    assert (config.downloads, config.jobs.exposures, config.context) == (8, 1000, "build")
+    assert (config.downloads, config.jobs.exposures) == (8, 1000)
+    assert config.references.context == "build"
     assert config.recipes == ()
 
 
@@ -62,8 +63,10 @@ def test_slices_of_gaia_are_fetched_again_never_or_after_days(gaia, days):
     config = parse({"programs": one, "references": {"gaia": gaia}})
     other = parse({"programs": one, "references": {"gaia": {"url": url}}})
 
-    assert (config.gaia_refresh, config.gaia_url) == (days, "https://gsss.stsci.edu/webservices")
-    assert (other.gaia_refresh, other.gaia_url) == (None, url)
+    policies = [
+        (each.references.gaia_refresh, each.references.gaia_url) for each in (config, other)
+    ]
+    assert policies == [(days, "https://gsss.stsci.edu/webservices"), (None, url)]
     (said,) = mistakes({"programs": one, "references": {"gaia": {"refresh": "monthly"}}})
     assert "references.gaia.refresh: found 'monthly', expected never, or a number of days" in said
 

@@ -20,6 +20,7 @@ from jwmirror.store.objects import Objects
 from jwmirror.store.runs import RunFiles, add_events, pending_events
 from jwmirror_simulator.observatory import Observatory
 from tests.setup import records
+from tests.setup.configs import policy_of
 from tests.setup.runs import Runs
 
 
@@ -258,9 +259,11 @@ def test_a_context_is_held_unless_the_config_names_it(
     empty_mirror, policy, on_new_context, context
 ):
     """Before the first generation there is none to hold."""
-    first = context_to_use(empty_mirror.root, "jwst_0002.pmap", policy, on_new_context)
+    root = empty_mirror.root
+    of_config = policy_of("", root, context=policy, on_new_context=on_new_context)
+    first = context_to_use(root, "jwst_0002.pmap", of_config)
     Generations(empty_mirror.root).publish([], "first", {"context": "jwst_0001.pmap"})
 
-    second = context_to_use(empty_mirror.root, "jwst_0002.pmap", policy, on_new_context)
+    second = context_to_use(root, "jwst_0002.pmap", of_config)
 
     assert (first, second) == ("jwst_0002.pmap", context)

@@ -91,9 +91,8 @@ class FinishedMirror(Site):
     def finish(self):
         """Carry out a run that changes nothing, as if it could have computed."""
         conditions, config = self.poll(), self.config
-        last = replace(last_references(self.mirror), server=config.references_url)
-        where = (config.references_url, config.context, config.on_new_context, config.cache)
-        references = watched_references(self.mirror, last, config.recipes, *where)
+        last = replace(last_references(self.mirror), server=config.references.url)
+        references = watched_references(self.mirror, last, config.recipes, config.references)
         generations = Generations(self.mirror)
         upstream = upstream_after(self.mirror, read(self.files.poll, Poll))
         generations.publish(upstream.joined(generations.entries().results()), "a run", {})

@@ -20,6 +20,7 @@ from jwmirror_simulator.crds.context import (
 )
 from jwmirror_simulator.crds.mappings import correct_mapping
 from jwmirror_simulator.crds.server import ReferenceServer
+from tests.setup.configs import policy_of
 from tests.unit.test_references_sync import FLAT, HASTY, place
 
 OWN_CONTEXTS = {"deep": "", "same": "jwst_0001.pmap", "other": "jwst_0002.pmap"}
@@ -170,12 +171,7 @@ def test_a_correction_is_not_forgotten_when_another_server_is_asked(
         poll=Poll(listings=(), changes=()),
         settling=None,
         recipes=(),
-        url=server.url,
-        policy=CONTEXT,
-        on_new_context="follow",
-        cache=tmp_path / "cache",
-        gaia_url=server.url,
-        gaia_refresh=None,
+        policy=policy_of(server.url, tmp_path / "cache", context=CONTEXT),
     )
 
     assert synced_now.findings == (replace(found, is_new=False),)
@@ -200,12 +196,7 @@ def test_a_context_that_only_a_recipe_names_does_not_stop_the_others(
         poll=Poll(listings=(), changes=()),
         settling=None,
         recipes=recipes,
-        url=server.url,
-        policy=CONTEXT,
-        on_new_context="follow",
-        cache=tmp_path / "cache",
-        gaia_url=server.url,
-        gaia_refresh=None,
+        policy=policy_of(server.url, tmp_path / "cache", context=CONTEXT),
     )
 
     assert asked == ["deep", "same", "other"] and set(synced_now.files) == {FLAT}

@@ -1,4 +1,4 @@
-"""Selections and recipes, as the config asks for them."""
+"""Selections, recipes and the policy on references, as the config asks for them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -89,3 +89,15 @@ class Recipe:
     def takes(self, program: int) -> bool:
         """Return whether it recalibrates exposures of a mirrored program."""
         return not self.programs or program in self.programs
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferencePolicy:
+    """Where references come from, which ones recipes use, and the folder that contains them."""
+
+    url: str  # of CRDS
+    context: str  # latest, build, or jwst_NNNN.pmap
+    on_new_context: str  # follow or hold
+    cache: str
+    gaia_url: str  # of the service with the stars that mosaics are aligned to
+    gaia_refresh: float | None  # days after which a slice of it is fetched again; None: never

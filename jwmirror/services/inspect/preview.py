@@ -69,7 +69,7 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
     else:
         recipes = [recipe for recipe in config.recipes if is_allowed(recipe.python)]
         references = preview_references(
-            mirror, config.references_url, context, config.cache, holdings, recipes
+            mirror, config.references.url, context, config.cache, holdings, recipes
         )
         resolvers = offline_resolvers(config.cache, references)
         resolver_notes = (f"By context {references.context}.",)
@@ -124,7 +124,8 @@ def resolvers_of_config(mirror: Path, config: Config) -> tuple[Resolvers, tuple[
     used. If that is not cached either, the resolvers raise ReferencesError.
     """
     last = last_references(mirror) or References(context="", server="", files={})
-    wanted = config.context if config.context.endswith(".pmap") else last.context
+    policy = config.references.context
+    wanted = policy if policy.endswith(".pmap") else last.context
     if not wanted:
         return _failing_resolvers("no references were synced yet; `snakemake` syncs them"), ()
     for context in (wanted, last.context):

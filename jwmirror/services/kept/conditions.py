@@ -7,6 +7,7 @@ from pathlib import Path
 from jwmirror.config.load import Config
 from jwmirror.core.jsonio import digest
 from jwmirror.core.model import Recipe
+from jwmirror.core.model.recipe import ReferencePolicy
 from jwmirror.services.kept.dependencies import marks_digest, own_files_digest, software_digest
 
 
@@ -16,11 +17,7 @@ class RunConditions:
 
     parts: Mapping[str, str]  # name -> digest
     recipes: tuple[Recipe, ...]
-    references_url: str
-    context: str  # the policy in the config
-    on_new_context: str
-    cache: str
-    gaia_refresh: float | None  # days
+    references: ReferencePolicy
 
 
 def conditions_of(config: Config) -> RunConditions:
@@ -34,9 +31,5 @@ def conditions_of(config: Config) -> RunConditions:
             "marks": marks_digest(config.mirror),
         },
         recipes=config.recipes,
-        references_url=config.references_url,
-        context=config.context,
-        on_new_context=config.on_new_context,
-        cache=str(config.cache),
-        gaia_refresh=config.gaia_refresh,
+        references=config.references,
     )

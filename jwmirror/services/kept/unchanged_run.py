@@ -8,9 +8,9 @@ plan and publish the same.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from jwmirror.astrometry.slices import is_old
 from jwmirror.core.errors import JwmirrorError
 from jwmirror.core.files import cached_digest
 from jwmirror.core.jsonio import digest, read, write
@@ -105,20 +105,11 @@ def _unchanged_since(mirror: Path, run: Path, conditions: RunConditions) -> Fini
 
 def _is_same(mirror: Path, last: References, conditions: RunConditions, expected: str) -> bool:
     """Return whether CRDS says the same as to the last run, and no stars are to be fetched."""
-    if conditions.gaia_refresh is not None:
-        limit = datetime.now(UTC) - timedelta(days=conditions.gaia_refresh)
-        if any(datetime.fromisoformat(s.fetched_at) <= limit for s in last.gaia.found.values()):
-            return False
+    policy = conditions.references
+    if any(is_old(stored, policy.gaia_refresh) for stored in last.gaia.found.values()):
+        return False
     try:
-        now = watched_references(
-            mirror,
-            last,
-            conditions.recipes,
-            conditions.references_url,
-            conditions.context,
-            conditions.on_new_context,
-            Path(conditions.cache),
-        )
+        now = watched_references(mirror, last, conditions.recipes, policy)
     except JwmirrorError as err:
         log.info("the references are synced again: %s", err)
         return False

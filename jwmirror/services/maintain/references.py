@@ -56,7 +56,7 @@ def verify_references(config_file: Path, repair: bool) -> ReferenceVerification:
     config = load_checked_config(config_file)
     last = last_references(config.mirror)
     needed = {*last.files, *last.mappings} if last else set()
-    client = CrdsClient(config.references_url)
+    client = CrdsClient(config.references.url)
     ledger = ledger_of(config.mirror, config.cache)
     verification = verify_cache(client, config.cache, needed, repair, ledger)
     wrong = [problem.name for problem in verification.problems if problem.kind == "wrong"]
@@ -81,10 +81,5 @@ def _sync(config: Config) -> References | None:
         poll=unpublished_poll(run),
         settling=run.settling,
         recipes=config.recipes,
-        url=config.references_url,
-        policy=config.context,
-        on_new_context=FOLLOW,
-        cache=config.cache,
-        gaia_url=config.gaia_url,
-        gaia_refresh=config.gaia_refresh,
+        policy=replace(config.references, on_new_context=FOLLOW),
     )

@@ -12,6 +12,7 @@ from jwmirror.core.errors import ReferencesError
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Poll, Recipe, References, SettleResult, canonical
 from jwmirror.core.model.plan import AffectedResult, ReferenceFinding
+from jwmirror.core.model.recipe import ReferencePolicy
 from jwmirror.core.model.sky.slices import AlignedMosaic
 from jwmirror.core.names import cache_path
 from jwmirror.crds.affected import current_findings
@@ -32,7 +33,55 @@ from jwmirror.store.runs import last_references
 FOLLOW, HOLD = "follow", "hold"  # values of references.on_new_context in the config
 PARAMETERS = "_pars-"  # in the name of a parameter reference: small, and read to plan
 
+Findings = Mapping[ReferenceFinding, Sequence[AffectedResult]]
+
 log = logging.getLogger(__name__)
+
+
+class SyncedContexts:
+    """The context that a policy means now, and those that recipes name, with their mappings.
+
+    Made first in a sync, which then syncs the files and calls `watched`.
+
+    Raises:
+        ReferencesError: the run's context cannot be synced.
+    """
+
+    def __init__(
+        self,
+        mirror: Path,
+        policy: ReferencePolicy,
+        recipes: Sequence[Recipe],
+        last: References | None,
+    ):
+        self.client, self.cache = CrdsClient(policy.url), Path(policy.cache)
+        self.ledger = ledger_of(mirror, self.cache)
+        self._mirror, self._last = mirror, last
+        same = last if last and last.server == policy.url else None  # else names may be others
+        self._before = known_sums(self.cache, same, self.ledger)
+        self._offered = resolve_context(self.client, policy.context, self.cache)
+        self.context = context_to_use(mirror, self._offered, policy)
+        where = (self.client, self.context, self.cache, self.ledger)
+        self._mappings, self._missing = _sync_mappings(*where, recipes, self._before)
+        self.recipes = [recipe for recipe in recipes if recipe.context not in self._missing]
+
+    def watched(
+        self, references: References, files: Mapping[str, str]
+    ) -> tuple[References, Findings]:
+        """Return `references` with these contexts and synced files, and the findings on them."""
+        now = replace(
+            references,
+            context=self.context,
+            server=self.client.url,
+            files=dict(files),
+            mappings=self._mappings,
+            offered=self._offered if self._offered != self.context else "",
+            unwatched=self.client.unreachable,
+            missing_contexts=self._missing,
+        )
+        found = watch_files(self.client, self.cache, self._before, now, self.ledger)
+        findings = current_findings(found, now, self._last, self._mirror)
+        return replace(now, findings=tuple(findings)), findings
 
 
 def sync_references(
@@ -41,56 +90,36 @@ def sync_references(
     poll: Poll,
     settling: SettleResult | None,
     recipes: Sequence[Recipe],
-    url: str,
-    policy: str,
-    on_new_context: str,
-    cache: Path,
-    gaia_url: str,
-    gaia_refresh: float | None,
+    policy: ReferencePolicy,
 ) -> References:
     """Resolve the CRDS context; sync what recipes need of it, and slices of Gaia for mosaics.
 
-    Slices older than `gaia_refresh` days are fetched again. If `on_new_context` is "hold" and
-    `policy` names no context, that of the current generation is used, and the new one is offered.
-    A recipe whose own context cannot be synced is left out. Without work, nothing is queried.
+    Slices older than the policy allows are fetched again. If a new context is held and the policy
+    names none, that of the current generation is used, and the new one is offered. A recipe whose
+    own context cannot be synced is left out. Without work, nothing is queried.
     """
-    holdings = load_holdings(mirror, poll, settling, recipes)
+    holdings, none = load_holdings(mirror, poll, settling, recipes), no_references(policy.url)
     if not _headers(holdings, recipes):
-        return References(context="", server=url, files={})
-    client, last, ledger = CrdsClient(url), last_references(mirror), ledger_of(mirror, cache)
-    same = last if last and last.server == url else None  # servers may differ under one name
-    before = known_sums(cache, same, ledger)
-    offered = resolve_context(client, policy, cache)
-    context = context_to_use(mirror, offered, policy, on_new_context)
-    mappings, missing = _sync_mappings(client, context, cache, ledger, recipes, before)
-    recipes = [recipe for recipe in recipes if recipe.context not in missing]
-    needed = _needed(client, context, cache, holdings, recipes)
-    references = References(
-        context=context,
-        server=url,
-        files=_sync_files(client, needed, cache, ledger),
-        mappings=mappings,
-        offered=offered if offered != context else "",
-        unwatched=client.unreachable,
-        missing_contexts=missing,
-    )
-    found = watch_files(client, cache, before, references, ledger)
-    findings = current_findings(found, references, last, mirror)
-    mosaics = _aligned_mosaics(cache, references, holdings, recipes)
-    service = CatalogueService(gaia_url)
-    gaia = find_slices(mosaics, SliceStore(mirror, cache), service, gaia_refresh)
+        return none
+    synced = SyncedContexts(mirror, policy, recipes, last_references(mirror))
+    cache, client = synced.cache, synced.client
+    needed = _needed(client, synced.context, cache, holdings, synced.recipes)
+    files = _sync_files(client, needed, cache, synced.ledger)
+    references, findings = synced.watched(none, files)
+    mosaics = _aligned_mosaics(cache, references, holdings, synced.recipes)
+    service = CatalogueService(policy.gaia_url)
+    gaia = find_slices(mosaics, SliceStore(mirror, cache), service, policy.gaia_refresh)
     _log(findings, gaia.notes)
-    return replace(references, findings=tuple(findings), gaia=gaia)
+    return replace(references, gaia=gaia)
+
+
+def no_references(server: str) -> References:
+    """Return the references of a run in which nothing is to be calibrated."""
+    return References(context="", server=server, files={})
 
 
 def watched_references(
-    mirror: Path,
-    last: References,
-    recipes: Sequence[Recipe],
-    url: str,
-    policy: str,
-    on_new_context: str,
-    cache: Path,
+    mirror: Path, last: References, recipes: Sequence[Recipe], policy: ReferencePolicy
 ) -> References:
     """Return what CRDS says now of the context and the files of the `last` run of the mirror.
 
@@ -101,23 +130,10 @@ def watched_references(
     """
     if not last.context:  # nothing was to be calibrated
         return last
-    client, ledger = CrdsClient(url), ledger_of(mirror, cache)
-    offered = resolve_context(client, policy, cache)
-    context = context_to_use(mirror, offered, policy, on_new_context)
-    before = known_sums(cache, last, ledger)
-    mappings, missing = _sync_mappings(client, context, cache, ledger, recipes, before)
-    now = replace(
-        last,
-        context=context,
-        server=url,
-        files=sync_files(client, last.files, context, cache, ledger),
-        mappings=mappings,
-        offered=offered if offered != context else "",
-        unwatched=client.unreachable,
-        missing_contexts=missing,
-    )
-    found = watch_files(client, cache, before, now, ledger)
-    return replace(now, findings=tuple(current_findings(found, now, last, mirror)))
+    synced = SyncedContexts(mirror, policy, recipes, last)
+    where = (synced.context, synced.cache, synced.ledger)
+    references, _ = synced.watched(last, sync_files(synced.client, last.files, *where))
+    return references
 
 
 def preview_references(
@@ -185,9 +201,7 @@ def offline_resolvers(cache: Path, references: References) -> Resolvers:
     )
 
 
-def _log(
-    findings: Mapping[ReferenceFinding, Sequence[AffectedResult]], notes: Iterable[str]
-) -> None:
+def _log(findings: Findings, notes: Iterable[str]) -> None:
     for finding, results in findings.items():
         count = f"{len(results)} results of the kept generations were made with it"
         log.warning("%s %s: %s; %s", finding.kind, finding.name, finding.message, count)
@@ -197,14 +211,14 @@ def _log(
         log.warning("%s", note)
 
 
-def context_to_use(mirror: Path, offered: str, policy: str, on_new_context: str) -> str:
+def context_to_use(mirror: Path, offered: str, policy: ReferencePolicy) -> str:
     """Return the `offered` context, or that of the current generation if it is held.
 
-    A context that the config names is never replaced.
+    A context that the policy names is never replaced.
     """
     current = Generations(mirror).current()
     published = current.facts.get("context", "") if current else ""
-    is_held = on_new_context == HOLD and policy in (BUILD, LATEST)
+    is_held = policy.on_new_context == HOLD and policy.context in (BUILD, LATEST)
     return published if is_held and published else offered
 
 

@@ -34,7 +34,8 @@ class ReferencesVisit:
 
     def checks(self) -> Iterator[Check]:
         """Yield all checks, in their order; one if nothing is to be recalibrated."""
-        url, policy, cache = self.config.references_url, self.config.context, self.config.cache
+        references = self.config.references
+        url, policy, cache = references.url, references.context, self.config.cache
         if not self.config.recipes:
             yield Check("CRDS", OK, "not needed: the config has no recipes")
             return

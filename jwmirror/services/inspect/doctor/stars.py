@@ -34,7 +34,7 @@ class StarsVisit:
         is_named = any(map(_names_gaia, self.config.recipes))
         if not (is_named or self._may_be_aligned()):
             return
-        url = self.config.gaia_url
+        url = self.config.references.gaia_url
         self.made = contact(url)
         check = server_check("Gaia", self.made, "references.gaia.url", has_pages=True)
         if check.outcome == OK:
