@@ -6,12 +6,14 @@ entry anywhere.
 """
 
 import ast
+import json
 import posixpath
 import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "build" / "pages"
@@ -30,6 +32,8 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
         "Searches <searches>",
         "Parameters <parameters>",
         "Commands <commands>",
+        "From Python <python>",
+        "Notebook <notebook>",
         "Modes <modes>",
         "Quality <quality>",
         "What quality notices <quality-troubles>",
@@ -77,11 +81,26 @@ def all_pages() -> dict[str, str]:
     docs = ROOT / "docs"
     sources = {path.relative_to(docs).as_posix(): path for path in docs.rglob("*.md")}
     sources |= {uri: ROOT / source for source, uri in ROOT_PAGES.items()}
-    pages = {uri: _for_the_site(path, uri) for uri, path in sources.items()}
+    pages = {uri: _for_the_site(path, path.read_text(), uri) for uri, path in sources.items()}
+    for path in docs.rglob("*.ipynb"):
+        uri = path.relative_to(docs).with_suffix(".md").as_posix()
+        pages[uri] = _for_the_site(path, notebook_page(json.loads(path.read_text())), uri)
     pages["index.md"] += "".join(_contents(names, caption) for caption, names in CONTENTS.items())
     decisions = sorted(uri for uri in pages if uri.startswith("decisions/"))
     names = [posixpath.basename(uri).removesuffix(".md") for uri in decisions]
     return {**pages, "decisions/index.md": "# Decisions\n" + _contents(names), **api_pages()}
+
+
+def notebook_page(notebook: dict[str, Any]) -> str:
+    """Return a notebook as Markdown: its cells, and the outputs that are recorded in it."""
+    parts: list[str] = []
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        for output in cell.get("outputs", ()):
+            lines = output.get("text") or output["data"]["text/plain"]
+            parts.append(f"```\n{''.join(lines).rstrip()}\n```")
+    return "\n\n".join(parts) + "\n"
 
 
 def api_pages() -> dict[str, str]:
@@ -173,10 +192,10 @@ def _contents(names: Iterable[str], caption: str = "") -> str:
     return "\n```{toctree}\n" + options + "\n" + "\n".join(names) + "\n```\n"
 
 
-def _for_the_site(path: Path, uri: str) -> str:
-    """Return a page with its links set for the site."""
+def _for_the_site(path: Path, text: str, uri: str) -> str:
+    """Return the text of a page with its links set for the site."""
     source = path.relative_to(ROOT).as_posix()
-    return LINK.sub(lambda link: _site_link(link, source, uri), path.read_text())
+    return LINK.sub(lambda link: _site_link(link, source, uri), text)
 
 
 def _site_link(link: re.Match[str], source: str, uri: str) -> str:
@@ -188,7 +207,7 @@ def _site_link(link: re.Match[str], source: str, uri: str) -> str:
     there = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
     if not (ROOT / there).exists():
         return link[0]  # Sphinx reports it
-    page = ROOT_PAGES.get(there) or there.removeprefix("docs/")
+    page = ROOT_PAGES.get(there) or re.sub(r"\.ipynb$", ".md", there.removeprefix("docs/"))
     if there == "docs/decisions":
         page = "decisions/index.md"
     elif page == there:

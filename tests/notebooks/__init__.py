@@ -1,1 +1,1 @@
-"""The settings of STScI's pipeline notebooks, each checked as a recipe's parameter."""
+"""The settings of STScI's pipeline notebooks, each checked; and the notebook of our own docs."""

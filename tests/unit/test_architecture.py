@@ -25,6 +25,7 @@ FLOOR = {
     "config": 3,
     "services": 4,
     "cli": 5,
+    "mirror": 5,
 }
 ENTRY_POINTS = {  # what they may import of jwmirror
     "cli": ("services", "core", "report.terminal", "config", "cli", "__version__"),
