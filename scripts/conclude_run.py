@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from jwmirror.core.log import log_to
+from jwmirror.core.log import log_to, send_message
 from jwmirror.core.model import parse, read, write
 from jwmirror.core.model.plan import Published
 from jwmirror.services.kept.conditions import RunConditions
@@ -20,5 +20,6 @@ conclusion = conclude_run(
 )
 print(conclusion.summary, flush=True)
 if conclusion.error:
+    send_message(conclusion.message)
     sys.exit(conclusion.error)
 write(snakemake.output.conclusion, conclusion.failures)

@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,8 @@ from jwmirror.core.errors import ConfigError, JwmirrorError, disk_error, error_l
 from jwmirror.core.printing import LINES, print_traceback, printable, printable_stderr
 
 COMMANDS = {  # command -> its module, in the order of --help
+    "init": "configure.init",
+    "run": "start.run",
     "check": "configure.check",
     "search": "inspect.search",
     "doctor": "inspect.doctor",
@@ -25,7 +28,6 @@ COMMANDS = {  # command -> its module, in the order of --help
     "explain": "inspect.explain",
     "whatis": "inspect.whatis",
     "outdated": "inspect.whatis",
-    "init": "configure.init",
     "params": "configure.params",
     "new-step": "configure.new_step",
     "associate": "configure.associate",
@@ -59,8 +61,16 @@ class CommandTable(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help text, with the summary of each command."""
         self.is_listing = True
+        _hide_values_of_flags(self.params)
         super().format_help(ctx, formatter)
         self.is_listing = False
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Return completions for a shell, of commands without importing all of them."""
+        self.is_listing = True
+        found = super().shell_complete(ctx, incomplete)
+        self.is_listing = False
+        return found
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command. For an unknown name return None, with all imported to suggest one."""
@@ -73,9 +83,7 @@ class CommandTable(TyperGroup):
             self.commands = get_group(app).commands
         command = self.commands.get(cmd_name)
         for each in (command, *getattr(command, "commands", {}).values()):  # `references bundle`
-            for option in each.params if each else ():
-                if getattr(option, "is_flag", False):
-                    option.metavar = ""  # else typer shows `<bool>`, though a flag has no value
+            _hide_values_of_flags(each.params if each else ())
         return command
 
     def invoke(self, ctx: Any) -> Any:
@@ -105,6 +113,13 @@ class CommandTable(TyperGroup):
             raise typer.Exit(code) from error
 
 
+def _hide_values_of_flags(options: Iterable[Any]) -> None:
+    """Keep typer from showing `<bool>`, though a flag has no value."""
+    for option in options:
+        if getattr(option, "is_flag", False):
+            option.metavar = ""
+
+
 def _summary(command: str) -> str:
     """Return the help text of a command from the source of its module, which is not imported."""
     path = Path(__file__).parent.joinpath(*COMMANDS[command].split(".")).with_suffix(".py")
@@ -112,7 +127,7 @@ def _summary(command: str) -> str:
     for node in ast.parse(path.read_bytes()).body:
         if isinstance(node, ast.FunctionDef):
             decorators = [ast.unparse(each) for each in node.decorator_list]
-            if f"app.command('{command}')" in decorators:
+            if any(each.startswith(f"app.command('{command}'") for each in decorators):
                 return ast.get_docstring(node) or ""
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
             texts = {each.arg: each.value for each in node.value.keywords}
@@ -123,7 +138,7 @@ def _summary(command: str) -> str:
 app = typer.Typer(
     cls=CommandTable,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",  # joins the lines of a paragraph in help texts
 )
@@ -149,8 +164,9 @@ def jwmirror(
         ),
     ] = False,
 ) -> None:
-    """Inspect, check and maintain a local, versioned mirror of your JWST programs.
+    """Make, show and maintain a local, versioned mirror of your JWST programs.
 
-    To download and recalibrate, run `snakemake`; this command shows and maintains what it made.
+    `init` writes a config, and `run` downloads and recalibrates; it runs Snakemake, which you may
+    also call yourself. The other commands show and maintain what was made.
     """
     sys.excepthook = print_traceback

@@ -19,6 +19,7 @@ from jwmirror.config.searches import KEYS_OF_SEARCH, is_search, search_mistakes,
 from jwmirror.config.selections import empty_ranges, expand_numbers, value_mistakes
 from jwmirror.config.sources import read_sources, with_site
 from jwmirror.config.thresholds import threshold_mistakes
+from jwmirror.config.workflow_files import SCHEMA, workflow_folder
 from jwmirror.config.yaml_files import YamlText, describe_path
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, Selection
@@ -28,7 +29,6 @@ from jwmirror.core.model.search import ANY_PROGRAM, Search
 
 SECTIONS = ("archive", "references", "calibrate", "settle", "limits")
 SWITCHES = ("guide_stars", "previews", "auxiliary")  # of a program
-SCHEMA = Path(__file__).parents[2] / "config" / "schema.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,7 @@ def token_variable(content: YamlText) -> str:
 @cache
 def schema() -> dict[str, Any]:
     """Return the JSON schema of a config."""
-    return yaml.safe_load(SCHEMA.read_text())
+    return yaml.safe_load((workflow_folder() / SCHEMA).read_text())
 
 
 def _with_settings(raw: Any, settings: Sequence[str]) -> Any:

@@ -10,6 +10,8 @@ from jwmirror.config.selections import DAY
 from jwmirror.config.sources import read_sources
 from jwmirror.config.yaml_files import YamlText, read_yaml
 from jwmirror.core.errors import ConfigError
+from jwmirror.core.log import send_message
+from jwmirror.core.model.run import RunMessage
 
 OPTION_NAMES = [f"--{'configfiles'[:end]}" for end in range(7, 12)]  # Snakemake takes beginnings
 TEMPLATE = "__use_yte__"  # key of a YAML template, whose expressions Snakemake evaluates
@@ -53,6 +55,9 @@ def config_mistakes_end_the_call() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
+        count = len(error.mistakes)
+        text = f"{count} mistake{'s' * (count != 1)} in the config; nothing was run"
+        send_message(RunMessage(kind="error", text=text, details=tuple(error.mistakes)))
         print(f"Mistakes in the config:\n{error}", file=sys.stderr)
         sys.exit(2)
 

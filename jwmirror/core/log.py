@@ -1,14 +1,21 @@
-"""Logging for scripts and the command line: one format, to standard error or a rule's log file."""
+"""Logging for scripts and the command line: one format, to standard error or a rule's log file.
+
+What the user of `jwmirror run` has to see is also sent to that process, by a file.
+"""
 
 import logging
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from jwmirror.core.errors import JwmirrorError, disk_error, error_line, plain_text
+from jwmirror.core.jsonio import encoded, parse
+from jwmirror.core.model.run import RunMessage
 from jwmirror.core.printing import LINES, PrintableStream, printable
 
+MESSAGES = "JWMIRROR_MESSAGES"  # environment variable: the file for messages to `jwmirror run`
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -74,3 +81,19 @@ def _report(kind: type[BaseException], error: BaseException, trace: TracebackTyp
         print(error_line(error), file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
+
+
+def send_message(message: RunMessage) -> None:
+    """Send a message to the `jwmirror run` that has started this process; nothing without one.
+
+    Jobs on other machines do not find its file, and send nothing.
+    """
+    if path := os.environ.get(MESSAGES):
+        with suppress(OSError), open(os.open(path, os.O_WRONLY | os.O_APPEND), "ab") as file:
+            file.write(bytes(encoded(message)))
+
+
+def read_messages(path: Path) -> list[RunMessage]:
+    """Return the messages in a file, without one that is being written."""
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [parse(line, RunMessage) for line in lines]

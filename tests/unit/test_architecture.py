@@ -26,6 +26,7 @@ FLOOR = {
     "services": 4,
     "cli": 5,
     "mirror": 5,
+    "__main__": 6,  # `python -m jwmirror`
 }
 ENTRY_POINTS = {  # what they may import of jwmirror
     "cli": ("services", "core", "report.terminal", "config", "cli", "__version__"),

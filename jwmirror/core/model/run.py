@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from jwmirror.core.model.plan import (
     Chain,
@@ -83,6 +84,16 @@ class RunEstimate:
     results: int  # bytes
     fetch: int = 0  # bytes that the last poll found, and no run has fetched
     too_large: tuple[str, ...] = ()  # what fits no partition, in words
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunMessage:
+    """What a run reports to the `jwmirror run` that has started it."""
+
+    kind: Literal["begun", "note", "error"]
+    text: str  # begun: the id of the run; else in words; of an error, one sentence
+    details: tuple[str, ...] = ()  # of an error: lines
+    mirror: str = ""  # begun: the absolute path
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Failure
 from jwmirror.core.model.plan import Published, ReferenceFinding
 from jwmirror.core.model.quality import CAVEAT, JudgedResult
-from jwmirror.core.model.run import Confirmation, Run
+from jwmirror.core.model.run import Confirmation, Run, RunMessage
 from jwmirror.core.printing import printable
 from jwmirror.crds.affected import reference_notices
 from jwmirror.net.resume_record import kind_of_etag
@@ -38,6 +38,17 @@ class Conclusion:
     def error(self) -> str:
         """Name what ends the run with an error, one line for each message; "" if nothing does."""
         return "\n".join((*self._failed(), *self._doubts()))
+
+    @property
+    def message(self) -> RunMessage:
+        """The error for `jwmirror run`: one sentence, and a line for each message."""
+        parts = [iter(self._failed()), iter(self._doubts())]
+        heads = [head.removesuffix(":") for part in parts if (head := next(part, ""))]
+        return RunMessage(
+            kind="error",
+            text="; ".join(heads),
+            details=tuple(line for part in parts for line in part),
+        )
 
     def _failed(self) -> Iterator[str]:
         if self.failures:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -19,6 +20,7 @@ from jwmirror.config.sources import read_sources
 from jwmirror.core.errors import LimitError, LockedError, StoreError, error_line
 from jwmirror.core.files import as_store_error, make_private
 from jwmirror.core.jsonio import parse, read, write
+from jwmirror.core.log import send_message
 from jwmirror.core.mirror import RUN_ID_FORM
 from jwmirror.core.model import Chain, Recipe
 from jwmirror.core.model.plan import (
@@ -29,8 +31,8 @@ from jwmirror.core.model.plan import (
     JobLimits,
     JobRequest,
 )
-from jwmirror.core.model.run import Executor, Stop
-from jwmirror.core.printing import printable
+from jwmirror.core.model.run import Executor, RunMessage, Stop
+from jwmirror.core.printing import LINES, printable
 from jwmirror.net.token_socket import serve_token
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.planning.estimates.jobs import request_of
@@ -81,15 +83,14 @@ def config_or_exit(
         sources = read_sources(files or default, options, ADVICE)
         config = build_checked_config(sources, check_steps)
     for note in environment_notes(config.recipes if check_steps else ()):
-        print(f"Note: {note}", file=sys.stderr)
+        _note(f"Note: {note}")
     return config
 
 
 def check_environments(recipes: Iterable[Recipe]) -> None:
     """End the call with code 2 if the user has not allowed the environment of a recipe."""
     if list(environment_notes(recipes)):
-        print("Nothing was done. See the notes on environments above.", file=sys.stderr)
-        sys.exit(2)
+        _end_with_error("Nothing was done. See the notes on environments above.", code=2)
 
 
 @contextmanager
@@ -153,12 +154,11 @@ class RunSession:
         try:
             self._lock = self._locked()
         except StoreError as error:
-            sys.exit(printable(str(error)))
+            _end_with_error(str(error))
         if removed := remove_user_variables():
-            print(
+            _note(
                 f"Not used: {', '.join(removed)} of your environment; `references` in the "
-                "config says which CRDS server, context and cache are used.",
-                file=sys.stderr,
+                "config says which CRDS server, context and cache are used."
             )
         atexit.register(self.end)  # Snakemake calls no hook where its scheduler fails
         for folder in work_folders(self.mirror):
@@ -173,7 +173,8 @@ class RunSession:
                 open_work(self.work)
                 close_measurements(self.mirror, self._group)
         except StoreError as error:
-            sys.exit(printable(str(error)))
+            _end_with_error(str(error))
+        send_message(RunMessage(kind="begun", text=self.id, mirror=str(self.mirror.absolute())))
         if executor.job_name:
             arguments = (executor.job_name, self._ended)
             threading.Thread(target=watch_waiting_jobs, args=arguments, daemon=True).start()
@@ -201,8 +202,10 @@ class RunSession:
         self.end()
         stop = read_if_written(self.files.stopped, Stop)
         if stop and stop.is_limit:
-            print(stop.why, file=sys.stderr)
-            sys.exit(2)
+            _end_with_error(stop.why, code=2)
+        if stop:
+            text = f"{stop.rule}: {stop.why}"
+            send_message(RunMessage(kind="error", text=text))
 
     def _locked(self) -> MirrorLock:
         purpose = f"run {self.id}"
@@ -211,8 +214,24 @@ class RunSession:
         except LockedError as error:
             if not self._wait:
                 raise
-            print(f"Waiting: {error}", file=sys.stderr)
+            _note(f"Waiting: {error}")
         return acquire_lock(self.mirror, purpose, wait_s=None, name=RUN_LOCK)
+
+
+def _note(text: str) -> None:
+    """Print a remark, also by `jwmirror run`."""
+    send_message(RunMessage(kind="note", text=text))
+    print(text, file=sys.stderr)
+
+
+def _end_with_error(text: str, code: int = 1) -> NoReturn:
+    """Print why the call ends, and end it with a code."""
+    text = printable(text, LINES)
+    send_message(RunMessage(kind="error", text=text))
+    if code == 1:
+        sys.exit(text)
+    print(text, file=sys.stderr)
+    sys.exit(code)
 
 
 def _new_id() -> str:

@@ -1,0 +1,37 @@
+"""`jwmirror run`: run the workflow."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from jwmirror.cli import app
+from jwmirror.core.printing import LINES, printable
+from jwmirror.services.start.workflow_run import run_workflow
+
+
+@app.command("run", context_settings={"ignore_unknown_options": True})
+def run_command(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="ARGUMENT",
+            help="Of Snakemake: -n, --cores 4, --configfile FILE, --workflow-profile slurm...",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Ask MAST what changed, download it, recalibrate what is out of date, and publish.
+
+    It runs Snakemake in the current folder, with the config config/config.yaml, and ends with a
+    summary. Snakemake's own output is in a log that is named at the end. Ctrl-C ends the run;
+    the next one goes on from there.
+    """
+
+    def show(line: str) -> None:
+        print(printable(line, LINES), flush=True)
+
+    def warn(line: str) -> None:
+        print(printable(line, LINES), file=sys.stderr, flush=True)
+
+    raise typer.Exit(run_workflow(arguments or (), show, warn))

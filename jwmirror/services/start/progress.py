@@ -1,0 +1,55 @@
+"""What a run does now, in few lines, read from the records that it writes."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jwmirror.core.errors import StoreError
+from jwmirror.core.jsonio import read
+from jwmirror.core.model import Orders, Plan
+from jwmirror.core.model.plan import LEVELS
+from jwmirror.report.formatting import count, size
+from jwmirror.services.run.session import level_in_words
+from jwmirror.store.runs import RunFiles
+
+
+@dataclass
+class RunProgress:
+    """The phases of one run. Each is shown once, when its first record is there."""
+
+    files: RunFiles
+    shown: set[Path] = field(default_factory=set)
+
+    def new_lines(self) -> Iterator[str]:
+        """Yield a line for each phase that has begun since the last call."""
+        with suppress(FileNotFoundError, StoreError):  # a run that changed nothing is deleted
+            if self._is_new(self.files.orders):
+                yield from _fetch_line(read(self.files.orders, Orders))
+            if not self.files.unchanged.exists() and self._is_new(self.files.settling):
+                yield "Syncing references"
+            for level in LEVELS:
+                if self._is_new(self.files.plan(level)):
+                    yield from _calibration_line(level, read(self.files.plan(level), Plan))
+
+    def _is_new(self, record: Path) -> bool:
+        """Return whether a record is there, and was not looked at before."""
+        if record in self.shown or not record.exists():
+            return False
+        self.shown.add(record)
+        return True
+
+
+def _fetch_line(orders: Orders) -> Iterator[str]:
+    products = [product for ordered in orders.products.values() for product in ordered]
+    if products:
+        known = size(sum(product.size or 0 for product in products))
+        places = {(product.program, product.observation) for product in products}
+        of_them = count(len(places), "observation")
+        yield f"Fetching {count(len(products), 'file')}, {known}, of {of_them}"
+
+
+def _calibration_line(level: str, plan: Plan) -> Iterator[str]:
+    if plan.batches:
+        jobs = count(len(plan.batches), "job")
+        yield f"Calibrating {level_in_words(level, len(plan.chains))} in {jobs}"

@@ -1,0 +1,111 @@
+"""One call of `jwmirror run`: start Snakemake, show what it does, and sum up how it ended."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from jwmirror.core.log import MESSAGES, read_messages
+from jwmirror.core.model.run import RunMessage
+from jwmirror.services.start.progress import RunProgress
+from jwmirror.services.start.snakemake import (
+    COMMAND,
+    SnakemakeProcess,
+    new_log,
+    snakemake_arguments,
+)
+from jwmirror.services.start.summary import ended_early, summary_lines
+from jwmirror.store.runs import RunFiles
+
+INTERVAL_S = 0.5  # between two looks at the records
+STOPPING = "Stopping: the jobs at work are ended first. Press Ctrl-C again to kill them."
+STOPPED = "Interrupted. Nothing is lost: `jwmirror run` goes on from here."
+
+
+def run_workflow(
+    arguments: Sequence[str],
+    show: Callable[[str], None],
+    warn: Callable[[str], None],
+    command: Sequence[str] = COMMAND,
+) -> int:
+    """Run the workflow in the current folder, and return the exit code.
+
+    `arguments` are the user's, for Snakemake. `show` prints a line of the progress and the summary,
+    `warn` one of what went wrong. The last line is the reason of an error.
+
+    Raises:
+        StoreError: the log cannot be written.
+    """
+    folder = Path.cwd()
+    log = new_log(folder)
+    with TemporaryDirectory(prefix="jwmirror-") as private:
+        messages = Path(private) / "messages"
+        messages.touch()
+        words = [*command, *snakemake_arguments(arguments, folder)]
+        process = SnakemakeProcess.start(words, log, {MESSAGES: str(messages)})
+        watch = RunWatch(messages, show, warn)
+        with process.passing_signals(lambda: warn(STOPPING)):
+            while not process.ends_within(INTERVAL_S):
+                watch.look()
+        watch.look()
+    return _end(process, watch, log.relative_to(folder))
+
+
+@dataclass
+class RunWatch:
+    """The messages of a run, and its progress, shown as they come."""
+
+    messages: Path
+    show: Callable[[str], None]
+    warn: Callable[[str], None]
+    begun: RunMessage | None = None
+    error: RunMessage | None = None  # the last one
+    _seen: int = 0
+    _progress: list[RunProgress] = field(default_factory=list)
+
+    def look(self) -> None:
+        """Show what is new."""
+        messages = read_messages(self.messages)
+        for message in messages[self._seen :]:
+            self._take(message)
+        self._seen = len(messages)
+        for progress in self._progress:
+            for line in progress.new_lines():
+                self.show(line)
+
+    def _take(self, message: RunMessage) -> None:
+        if message.kind == "begun":
+            self.begun = message
+            records = Path(message.mirror) / "receipts" / "runs" / message.text
+            self._progress = [RunProgress(RunFiles(records))]
+            self.show(f"Asking MAST what changed (mirror {message.mirror})")
+        elif message.kind == "note":
+            self.warn(message.text)
+        else:
+            self.error = message
+
+
+def _end(process: SnakemakeProcess, watch: RunWatch, log: Path) -> int:
+    """Show the summary, or what Snakemake printed if no run began; return the exit code."""
+    code, begun = process.code, watch.begun
+    if begun is None and not code:
+        watch.show(log.read_text(errors="replace").rstrip("\n"))
+        log.unlink()  # of a dry run or a help text, of which all is shown
+        return code
+    if begun:
+        for line in summary_lines(Path(begun.mirror), begun.text, is_complete=not code):
+            watch.show(line)
+        watch.show(f"Snakemake's log: {log}")
+    if process.signals:
+        watch.warn(STOPPED)
+    elif code:
+        for line in _reason(watch.error or ended_early(begun, code, log)):
+            watch.warn(line)
+    return code
+
+
+def _reason(error: RunMessage) -> list[str]:
+    """Return an error in lines, the sentence last."""
+    if len(error.details) == 1:
+        return [f"{error.text}: {error.details[0]}"]
+    return [*error.details, error.text]
