@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Listing, Product
+from jwmirror.core.names import OTHER, POOL
 
 BLANK = frozenset((None, "", "CLEAR", "MIRROR", "N/A", "NA", "UNKNOWN", "OPAQUE"))
 
@@ -34,6 +35,7 @@ class ProgramSurvey:
     observations: tuple[SurveyedObservation, ...]  # with selected files
     files: int  # of the program
     bytes: int
+    unmatched: tuple[str, ...] = ()  # in words: criteria that no file meets
     doubts: tuple[str, ...] = ()  # in words: what could not be read
 
     @property
@@ -42,8 +44,15 @@ class ProgramSurvey:
         parts = self.observations
         return sum(part.files for part in parts), sum(part.bytes for part in parts)
 
+    @property
+    def is_empty(self) -> bool:
+        """True if no file of an observation is selected."""
+        return all(part.observation in (POOL, OTHER) for part in self.observations)
 
-def survey_of(listing: Listing, selected: Collection[Product]) -> ProgramSurvey:
+
+def survey_of(
+    listing: Listing, selected: Collection[Product], unmatched: Iterable[str] = ()
+) -> ProgramSurvey:
     """Return the survey of a listing, of which some products are selected."""
     parts = group_by(selected, lambda product: product.observation)
     return ProgramSurvey(
@@ -51,6 +60,7 @@ def survey_of(listing: Listing, selected: Collection[Product]) -> ProgramSurvey:
         observations=tuple(_observation(name, parts[name]) for name in sorted(parts)),
         files=len(listing.products),
         bytes=_bytes(listing.products),
+        unmatched=tuple(unmatched),
         doubts=tuple(map(str, listing.doubts)),
     )
 

@@ -76,7 +76,7 @@ def test_the_workflow_and_the_schema_are_software(tmp_path, monkeypatch, name):
     path = tmp_path / name
     path.parent.mkdir()
     path.write_text("first\n")
-    monkeypatch.setattr(dependencies, "WORKFLOW", tmp_path)
+    monkeypatch.setattr(dependencies, "workflow_folder", lambda: tmp_path)
     before = software_digest([""])
 
     path.write_text("second\n")

@@ -136,7 +136,7 @@ def test_each_phase_is_shown_once(small_mirror):
     first, second = list(progress.new_lines()), list(progress.new_lines())
 
     assert first == [
-        "Fetching 1 file, 2.00 kB, of 1 observation",
+        "Fetching 1 file, 2 kB, of 1 observation",
         "Calibrating 2 exposures in 1 job",
         "Calibrating 1 association of stage 3 in 1 job",
     ]

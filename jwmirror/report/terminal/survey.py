@@ -28,7 +28,8 @@ def _program(survey: ProgramSurvey, all_lines: bool) -> Iterator[RenderableType]
     files, bytes_ = survey.selected
     of_all = f" of {count(survey.files, 'file')}, {size(survey.bytes)}, in the program"
     yield Text(f"Selected: {count(files, 'file')}, {size(bytes_)},{of_all}")
-    yield from (Text(f"Not read: {doubt}") for doubt in survey.doubts)
+    yield from (Text(f"Not at MAST: {words}") for words in survey.unmatched)
+    yield from (Text(f"Not read: {words}") for words in survey.doubts)
 
 
 def access_words(part: SurveyedObservation) -> str:

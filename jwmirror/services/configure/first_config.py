@@ -155,7 +155,7 @@ def write_first_config(
     check_mirror(Path(answers.mirror))
     selections = selections_of_answers(answers)
     surveys = () if offline else survey_programs(answers.archive, selections)
-    if nothing := [survey.program for survey in surveys if not survey.observations]:
+    if nothing := [survey.program for survey in surveys if survey.is_empty]:
         numbers = ", ".join(map(str, nothing))
         why = "MAST has no file of what is selected; nothing was written; select something else"
         raise ConfigError([f"program {numbers}: {why}"])

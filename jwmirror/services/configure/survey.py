@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from jwmirror.archive.listing import query_listing
-from jwmirror.archive.selection import select_products
+from jwmirror.archive.selection import select_products, unmatched_criteria
 from jwmirror.archive.tables.queries import Queries
 from jwmirror.core.errors import UnknownProgramError
 from jwmirror.core.model import Selection
@@ -26,5 +26,6 @@ def survey_programs(url: str, selections: Sequence[Selection]) -> tuple[ProgramS
                     f"MAST at {url} knows no JWST program {selection.program}; nothing was "
                     "written; correct its number."
                 ) from err
-            surveys.append(survey_of(listing, select_products(listing, selection)))
+            unmatched = unmatched_criteria(listing, selection)
+            surveys.append(survey_of(listing, select_products(listing, selection), unmatched))
     return tuple(surveys)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from jwmirror.config.workflow_files import workflow_folder, workflow_in
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import FileStamp, cached_digest, read_bytes
 from jwmirror.core.jsonio import digest
@@ -31,8 +32,7 @@ from jwmirror.store.provenance import Provenance
 LISTING = 1 << 20  # bytes of the largest text file whose words are looked up as names of files
 HOOKS = (*KINDS, BETWEEN)  # keys of a config below which texts are hooks
 ASSOCIATIONS = ("associations",)  # the same for the user's association files
-WORKFLOW = Path(__file__).parents[3]  # folder of the code that is not in the package
-OUTSIDE = ("Snakefile", "rules/*.smk", "scripts/*.py", "config/schema.yaml")  # there
+OUTSIDE = ("Snakefile", "rules/*.smk", "scripts/*.py", "config/schema.yaml")  # of the workflow
 CONFIRMED = "confirmed.json"  # it says only that later runs found the same
 MARKS = ("accepted", "invalidated", "losses")  # folders of a mirror whose files change results
 
@@ -46,7 +46,8 @@ def software_digest(pythons: Iterable[str]) -> str:
     These are the versions of all packages, the content of jwst, stcal and stdatamodels where it is
     not as released, and the content of jwmirror and of its workflow.
     """
-    paths = sorted(path for pattern in OUTSIDE for path in WORKFLOW.glob(pattern))
+    folders = dict.fromkeys((workflow_folder(), workflow_in(Path.cwd())))
+    paths = sorted(path for each in folders for name in OUTSIDE for path in each.glob(name))
     own = [package_code("jwmirror").content, *((path.name, cached_digest(path)) for path in paths)]
     return digest([own, *((python, _software(python)) for python in sorted({"", *pythons}))])
 
