@@ -32,5 +32,6 @@ def workflow_in(folder: Path) -> Path:
 
 def workflow_files(folder: Path) -> list[Path]:
     """Return the files of the workflow in a folder, relative to it."""
-    found = (path.relative_to(folder) for pattern in PATTERNS for path in folder.glob(pattern))
-    return sorted(path for path in found if path.as_posix() not in DEMO)
+    found = (path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file())
+    names = (path.relative_to(folder) for path in found)
+    return sorted(name for name in names if name.as_posix() not in DEMO)
