@@ -28,6 +28,7 @@ COMMANDS = {  # command -> its module, in the order of --help
     "explain": "inspect.explain",
     "whatis": "inspect.whatis",
     "outdated": "inspect.whatis",
+    "products": "inspect.products",
     "params": "configure.params",
     "new-step": "configure.new_step",
     "associate": "configure.associate",

@@ -1,0 +1,71 @@
+"""The terminal page of `jwmirror products`. Pure: records in, text out."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from jwmirror.core.model import UPSTREAM
+from jwmirror.core.model.answers import contents as records
+from jwmirror.report import formatting
+
+MAST = "MAST"
+
+
+def contents_page(contents: records.Contents, all_lines: bool = False) -> Group:
+    """Return the kinds of products, or how the files of an observation belong together."""
+    parts: list[RenderableType] = []
+    if contents.observations:
+        for observation in contents.observations:
+            parts += _observation(observation, all_lines)
+    else:
+        parts.append(_kinds(contents, all_lines))
+    if contents.left_out:
+        files = formatting.count(contents.left_out, "file")
+        parts.append(Text(f"left out: {files} that you may not read", style="dim"))
+    return Group(*parts)
+
+
+def _kinds(contents: records.Contents, all_lines: bool) -> RenderableType:
+    """Return a table of the kinds that the mirror has, or of all."""
+    title = f"Products in generation {contents.generation} of {contents.mirror}"
+    table = formatting.empty_table(title, "level", "suffix", "what", "files", whole=("suffix",))
+    for kind in (kind for kind in contents.kinds if kind.held or all_lines):
+        held = "; ".join(
+            f"{_name(each.origin)} {each.files:,} ({formatting.size(each.bytes)})"
+            for each in kind.held
+        )
+        table.add_row(kind.level, kind.suffix, kind.meaning, held)
+    return table
+
+
+def _observation(observation: records.ObservationFiles, all_lines: bool) -> Iterator[Text]:
+    """Yield target, product and exposures, each indented below the one before."""
+    yield Text(f"\nProgram {observation.program}, {observation.observation}", style="bold")
+    target = None
+    for product in observation.products:
+        if product.target != target:
+            target = product.target
+            yield Text(f"  target {target}" if target else "  without a target in the name")
+        made = f"{product.pipeline} of {product.association}" if product.association else ""
+        how = f"  ({made or 'no association in the mirror'})"
+        yield Text(f"    {product.product}{_files(product.files)}{how}")
+        lines = [
+            f"      {each.root}{_files(each.files)}"
+            + (f"  {each.role}" if each.role != "science" else "")
+            for each in product.members
+        ]
+        yield from formatting.shortened(lines, all_lines)
+    if observation.others:
+        yield Text("  in no association of stage 3")
+        lines = [f"      {each.root}{_files(each.files)}" for each in observation.others]
+        yield from formatting.shortened(lines, all_lines)
+
+
+def _files(files: records.Suffixes) -> str:
+    texts = (f"{_name(origin)}: {' '.join(suffixes)}" for origin, suffixes in files.items())
+    return f"  {'; '.join(texts) or 'not in the mirror'}"
+
+
+def _name(origin: str) -> str:
+    return MAST if origin == UPSTREAM else origin

@@ -1,0 +1,208 @@
+"""What a mirror has of each kind of product, and how the files of an observation belong together.
+
+The functions on rows are pure.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import UPSTREAM
+from jwmirror.core.model.answers import contents as records
+from jwmirror.core.model.association import Association
+from jwmirror.core.names import (
+    INSTRUMENTS,
+    is_named_by,
+    parse_combined,
+    parse_product,
+    program_and_observation,
+)
+from jwmirror.pipeline.associations.reading import read_associations
+from jwmirror.pipeline.product_kinds import KINDS, kind_of
+from jwmirror.store.access import may_be_read
+from jwmirror.store.generations import Generations
+from jwmirror.store.manifest import Entries
+from jwmirror.store.objects import Objects
+
+FORMS = "1345, 1345/o001, 1345/c1001 or a file name"
+
+
+def mirror_contents(root: Path, part: str = "") -> records.Contents:
+    """Return the kinds of products in the current generation, or the files of a part of it.
+
+    `part` is a program, an observation or candidate (1345/o001), or a file name, which means its
+    observation. Files that this user may not read are left out, and counted.
+
+    Raises:
+        StoreError: the mirror has no such part, or nothing was published yet.
+    """
+    current, may_read = Generations(root).require_current(), may_be_read(root)
+    entries = current.entries()
+    allowed = [row for row, sha256 in enumerate(entries.column("sha256")) if may_read(sha256)]
+    rows = entries.rows(allowed)
+    observations: tuple[records.ObservationFiles, ...] = ()
+    if part:
+        rows = _rows_of(part, rows)
+        locate = Objects(root).path
+        found = read_associations(rows.where("product_suffix", "asn"), locate).found
+        observations = observation_files(rows.column("path"), rows.column("origin"), found)
+    return records.Contents(
+        mirror=str(root),
+        generation=current.number,
+        kinds=product_kinds(rows),
+        observations=observations,
+        left_out=len(entries) - len(allowed),
+    )
+
+
+def _rows_of(part: str, rows: Entries) -> Entries:
+    """Return the rows of a program or an observation. StoreError if there is none."""
+    program, observation = program_and_observation(part.rpartition("/")[2])
+    if program is None:
+        first, _, observation = part.removeprefix("jw").partition("/")
+        program = int(first) if first.isdecimal() else None
+        observation = f"o{int(observation):03d}" if observation.isdecimal() else observation
+    places = [
+        row
+        for row, path in enumerate(rows.column("path"))
+        if _place(path)[0] == program and observation in ("", _place(path)[1])
+    ]
+    if program is None or not places:
+        raise StoreError(
+            f"{part}: expected {FORMS} of this mirror; `jwmirror status` lists what it has."
+        )
+    return rows.rows(places)
+
+
+def _place(path: str) -> tuple[int | None, str]:
+    """Return the program and the observation whose folder a path of a view is in."""
+    program, observation = path.split("/")[-3:-1]
+    digits = program.removeprefix("jw")
+    return (int(digits) if digits.isdecimal() else None), observation
+
+
+def product_kinds(rows: Entries) -> tuple[records.ProductKind, ...]:
+    """Return what there is of each suffix, in the order of the stages; also where that is none."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    sizes: dict[str, Counter[str]] = defaultdict(Counter)
+    for path, origin, size in zip(*map(rows.column, ("path", "origin", "size")), strict=True):
+        parts = parse_product(path.rpartition("/")[2])
+        suffix = parts.suffix if parts else ""
+        counts[suffix][origin] += 1
+        sizes[suffix][origin] += size
+    order = {suffix: place for place, suffix in enumerate(KINDS)}
+    kinds = []
+    for suffix in sorted({*KINDS, *counts}, key=lambda each: (order.get(each, len(order)), each)):
+        level, meaning = kind_of(suffix)
+        held = tuple(
+            records.KindCount(origin=origin, files=files, bytes=sizes[suffix][origin])
+            for origin, files in sorted(counts[suffix].items(), key=_mast_first)
+        )
+        kinds.append(records.ProductKind(suffix=suffix, level=level, meaning=meaning, held=held))
+    return tuple(kinds)
+
+
+def _mast_first(item: tuple[str, object]) -> tuple[bool, str]:
+    return item[0] != UPSTREAM, item[0]
+
+
+def observation_files(
+    paths: Iterable[str], origins: Iterable[str], associations: Sequence[Association]
+) -> tuple[records.ObservationFiles, ...]:
+    """Return how files roll up: exposures under associations of stage 3, these under targets."""
+    by_place: dict[tuple[int, str], dict[str, dict[str, set[str]]]] = {}
+    for path, origin in zip(paths, origins, strict=True):
+        parts, (program, observation) = parse_product(path.rpartition("/")[2]), _place(path)
+        if parts and program is not None:
+            files = by_place.setdefault((program, observation), {}).setdefault(parts.root, {})
+            files.setdefault(origin, set()).add(parts.suffix)
+    everywhere = {
+        root: _suffixes(files) for roots in by_place.values() for root, files in roots.items()
+    }
+    return tuple(
+        _observation(place, sorted(roots), everywhere, associations)
+        for place, roots in sorted(by_place.items())
+    )
+
+
+def _suffixes(files: Mapping[str, set[str]]) -> records.Suffixes:
+    return {
+        origin: tuple(sorted(found)) for origin, found in sorted(files.items(), key=_mast_first)
+    }
+
+
+def _observation(
+    place: tuple[int, str],
+    roots: Sequence[str],
+    files: Mapping[str, records.Suffixes],
+    associations: Sequence[Association],
+) -> records.ObservationFiles:
+    program, observation = place
+    own = [
+        each for each in associations if (each.program, each.candidate) == place and each.stage == 3
+    ]
+    combined = [root for root in roots if _is_combined(root)]
+    products, used = [], set()
+    for association in own:
+        made = [root for root in combined if _is_of(root, association)]
+        members = tuple(
+            _exposure(member.name, member.exptype, files) for member in association.members
+        )
+        products.append(_product(association.product, made, files, association, members))
+        used.update((*made, *(member.root for member in members)))
+    products += [_product(root, [root], files) for root in combined if root not in used]
+    others = [root for root in roots if root not in used and root not in combined]
+    return records.ObservationFiles(
+        program=program,
+        observation=observation,
+        products=tuple(sorted(products, key=lambda each: (each.target, each.product))),
+        others=tuple(
+            records.ExposureFiles(root=root, role="", files=files[root]) for root in others
+        ),
+    )
+
+
+def _is_combined(root: str) -> bool:
+    """Return whether a root is that of a combined product, and not of an association."""
+    name = parse_combined(root)
+    return name is not None and name.instrument in INSTRUMENTS
+
+
+def _is_of(root: str, association: Association) -> bool:
+    """Return whether a combined file is one that an association's pipeline makes."""
+    name, product = parse_combined(root), parse_combined(association.product)
+    from_spectra = association.pipeline == "spec3"
+    return root == association.product or bool(
+        name and product and is_named_by(name, product, from_spectra=from_spectra)
+    )
+
+
+def _exposure(
+    filename: str, role: str, files: Mapping[str, records.Suffixes]
+) -> records.ExposureFiles:
+    parts = parse_product(filename)
+    root = parts.root if parts else filename
+    return records.ExposureFiles(root=root, role=role, files=files.get(root, {}))
+
+
+def _product(
+    product: str,
+    made: Sequence[str],
+    files: Mapping[str, records.Suffixes],
+    association: Association | None = None,
+    members: tuple[records.ExposureFiles, ...] = (),
+) -> records.CombinedProduct:
+    name = parse_combined(product)
+    suffixes: dict[str, set[str]] = {}
+    for root in made:
+        for origin, found in files[root].items():
+            suffixes.setdefault(origin, set()).update(found)
+    return records.CombinedProduct(
+        product=product,
+        association=association.name if association else "",
+        pipeline=association.pipeline if association else "",
+        target=name.target if name else "",
+        files=_suffixes(suffixes),
+        members=members,
+    )
