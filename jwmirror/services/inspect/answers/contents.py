@@ -143,7 +143,8 @@ def _observation(
         each for each in associations if (each.program, each.candidate) == place and each.stage == 3
     ]
     combined = [root for root in roots if _is_combined(root)]
-    products, used = [], set()
+    products: list[records.CombinedProduct] = []
+    used: set[str] = set()
     for association in own:
         made = [root for root in combined if _is_of(root, association)]
         members = tuple(
