@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from jwmirror.pipeline.parameters.vocabulary import SUFFIXES_OF_MAST
-from jwmirror.pipeline.product_kinds import KINDS, LEVELS
 from jwmirror.services.inspect.answers.contents import mirror_contents
+from jwmirror.services.inspect.answers.product_kinds import KINDS, LEVELS
 from tests.setup.command_line import answer, run
 from tests.setup.mirrors import EXPOSURE, MOSAIC
 

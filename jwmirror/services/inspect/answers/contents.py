@@ -19,7 +19,7 @@ from jwmirror.core.names import (
     program_and_observation,
 )
 from jwmirror.pipeline.associations.reading import read_associations
-from jwmirror.pipeline.product_kinds import KINDS, kind_of
+from jwmirror.services.inspect.answers.product_kinds import KINDS, kind_of
 from jwmirror.store.access import may_be_read
 from jwmirror.store.generations import Generations
 from jwmirror.store.manifest import Entries
