@@ -51,12 +51,14 @@ demo: install  ## run the workflow on a simulated observatory, in four acts (5 m
 	$(BIN)/python -m demo
 
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+COVERED := --cov=jwmirror --cov-report=term:skip-covered
 
 quick: development  ## run the unit tests only (minutes)
 	$(PYTEST) tests/unit
 
 test: development  ## run all tests, up to four at a time, and measure the coverage of the unit tests
-	$(PYTEST) --cov=jwmirror --cov-report=term:skip-covered
+	$(PYTEST) tests/unit $(COVERED)
+	$(PYTEST) --ignore=tests/unit
 
 torture: development  ## run the long tests of the store: 2,000 kills, 1,000 power cuts (as root), disk errors, 20,000 odd files
 	JWMIRROR_TORTURE=long $(BIN)/python -m pytest --timeout 7200 tests/torture

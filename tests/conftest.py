@@ -28,24 +28,6 @@ remove_user_variables()  # as at the start of a run; later, it would remove what
 settings.register_profile("busy", deadline=None)  # a busy machine is no reason to fail
 settings.load_profile("busy")
 
-UNIT = Path(__file__).parent / "unit"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests that start processes first, and measure the coverage of the others only.
-
-    The first ones are long: at the end, all processes but one would wait for the last of them.
-    """
-    items.sort(key=_is_unit_test)
-    for item in items:
-        if not _is_unit_test(item):
-            item.add_marker("no_cover")
-
-
-def _is_unit_test(item: pytest.Item) -> bool:
-    return UNIT in item.path.parents
-
-
 def need(missing: str) -> None:
     """Skip the test for this reason; where all parts must be there (CI), fail instead."""
     if missing and os.environ.get("JWMIRROR_REQUIRE_ALL"):
