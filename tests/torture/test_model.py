@@ -22,7 +22,7 @@ from jwmirror.store.pins import add_pin, remove_pin
 from tests.torture.mill import NAMES, SHARM, publish, times, upstream
 
 STEPS = 50  # of one history
-HISTORIES = times(400, 4000)  # 20,000 steps
+HISTORIES = times(100, 4000)  # 5,000 steps, or 200,000
 FLIP, CUT, DELETE = "flip", "cut", "delete"
 
 
