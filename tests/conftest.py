@@ -28,6 +28,7 @@ remove_user_variables()  # as at the start of a run; later, it would remove what
 settings.register_profile("busy", deadline=None)  # a busy machine is no reason to fail
 settings.load_profile("busy")
 
+
 def need(missing: str) -> None:
     """Skip the test for this reason; where all parts must be there (CI), fail instead."""
     if missing and os.environ.get("JWMIRROR_REQUIRE_ALL"):
