@@ -14,6 +14,8 @@ from jwmirror.core.mirror import is_mirror
 if TYPE_CHECKING:
     from astropy.table import Table
 
+    from jwmirror.core.model.answers.citation import Citation
+    from jwmirror.core.model.answers.contents import Contents
     from jwmirror.core.model.answers.identification import Identifications, OutdatedFiles
     from jwmirror.core.model.comparison import FileDifferences, StateDifference
     from jwmirror.core.model.maintenance import FileHistory
@@ -104,6 +106,21 @@ class Mirror:
         from jwmirror.services.inspect.answers.outdated import outdated_files
 
         return outdated_files(self.folder, Path(folder))
+
+    def products(self, part: str = "") -> "Contents":
+        """Return the kinds of products, or how those of a part belong together.
+
+        `part` is a program ("1345"), an observation ("1345/o001") or a file name.
+        """
+        from jwmirror.services.inspect.answers.contents import mirror_contents
+
+        return mirror_contents(self.folder, part)
+
+    def cite(self, name: Name = CURRENT) -> "Citation":
+        """Return how to cite a generation. As `jwmirror cite`. StoreError if there is none."""
+        from jwmirror.services.inspect.answers.citation import cite_generation
+
+        return cite_generation(self.folder, str(name))
 
 
 class Files:

@@ -29,6 +29,7 @@ COMMANDS = {  # command -> its module, in the order of --help
     "whatis": "inspect.whatis",
     "outdated": "inspect.whatis",
     "products": "inspect.products",
+    "cite": "inspect.cite",
     "params": "configure.params",
     "new-step": "configure.new_step",
     "associate": "configure.associate",

@@ -1,0 +1,53 @@
+"""Records of how to cite a generation. The fields are the keys of `jwmirror cite --json`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class CitedObservation:
+    """The observations at MAST that an observation or candidate of a program consists of."""
+
+    program: int
+    observation: str  # o001, c1001
+    identifiers: tuple[str, ...]  # obs_id at MAST: of combined products, and of exposures
+    released: str  # ISO: when the last of its files is, or was, public; "" if it is not known
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetParameter:
+    """One parameter that a recipe sets, in place of the pipeline's own value."""
+
+    name: str  # detector1.jump.rejection_threshold
+    value: str  # as JSON
+    where: str  # for which exposures, in words; "" for all
+
+
+@dataclass(frozen=True, kw_only=True)
+class CitedRecipe:
+    """The results of a recipe that a generation shows."""
+
+    recipe: str
+    pipelines: tuple[str, ...]
+    results: int
+    versions: dict[str, tuple[str, ...]]  # jwst, stcal, stdatamodels -> versions that made them
+    contexts: tuple[str, ...]  # of CRDS: the newest that each result was found valid under
+    parameters: tuple[SetParameter, ...]
+    is_recorded: bool  # False: an earlier jwmirror published it, so parameters are not listed
+    excluded: dict[str, str]  # exposures that it leaves out -> the reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Citation:
+    """Everything that a paper says about the data of a generation."""
+
+    mirror: str
+    generation: int
+    made_at: str  # ISO, UTC
+    manifest_sha256: str  # identifies every file of the generation
+    programs: tuple[int, ...]
+    observations: tuple[CitedObservation, ...]
+    upstream: dict[str, tuple[str, ...]]  # CAL_VER, CRDS_CTX, SDP_VER -> values in MAST's files
+    recipes: tuple[CitedRecipe, ...]
+    methods: str  # a paragraph in LaTeX, which cites the entries of `bibtex`
+    bibtex: tuple[str, ...]  # lines
+    left_out: int  # files that this user may not read

@@ -1,0 +1,226 @@
+"""How to cite a generation: observations, versions, parameters, a methods paragraph, BibTeX."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from jwmirror.core.grouping import group_by
+from jwmirror.core.jsonio import canonical
+from jwmirror.core.matching import describe_match
+from jwmirror.core.model import UPSTREAM, Recipe
+from jwmirror.core.model.answers import citation as records
+from jwmirror.core.model.parameters import PlainMapping
+from jwmirror.core.model.stored import Setup
+from jwmirror.core.names import (
+    INSTRUMENTS,
+    is_exposure_root,
+    parse_combined,
+    parse_product,
+)
+from jwmirror.pipeline.engine_content import ENGINE
+from jwmirror.services.inspect.answers.bibliography import bibtex
+from jwmirror.services.inspect.answers.selection import Row, described_rows
+from jwmirror.store.access import may_be_read
+from jwmirror.store.maintenance.lookup import generation_named
+from jwmirror.store.pins import CURRENT
+from jwmirror.store.provenance import Provenance
+
+OF_MAST = {"cal_ver": "CAL_VER", "crds_ctx": "CRDS_CTX", "sdp_ver": "SDP_VER"}
+SOFTWARE = ("jwst", "crds", "astropy", "astroquery", "numpy", "snakemake", "jwmirror")
+OF_MIRROR = ("astropy", "astroquery", "snakemake", "jwmirror")  # without recalibrated files
+
+
+def cite_generation(root: Path, name: str = CURRENT) -> records.Citation:
+    """Return how to cite a generation (its number, a pin, or `current`).
+
+    Files that this user may not read are left out, and counted.
+
+    Raises:
+        StoreError: there is no such generation, or it was pruned.
+    """
+    generation, may_read = generation_named(root, name), may_be_read(root)
+    rows = list(described_rows(generation.entries()))
+    allowed = [row for row in rows if may_read(row["sha256"])]
+    setup = generation.setup()
+    recipes = tuple(_recipes(root, [r for r in allowed if r["origin"] != UPSTREAM], setup))
+    citation = records.Citation(
+        mirror=str(root),
+        generation=generation.number,
+        made_at=generation.made_at,
+        manifest_sha256=generation.manifest_sha256,
+        programs=tuple(sorted({row["program"] for row in allowed if row["program"]})),
+        observations=tuple(_observations(row for row in allowed if row["origin"] == UPSTREAM)),
+        upstream=_values_at_mast(allowed),
+        recipes=recipes,
+        methods="",
+        bibtex=bibtex(_cited(recipes), _versions(setup, recipes)),
+        left_out=len(rows) - len(allowed),
+    )
+    return replace(citation, methods=" ".join(_sentences(citation)))
+
+
+def _versions(setup: Setup | None, recipes: Iterable[records.CitedRecipe]) -> dict[str, str]:
+    """Return the versions of packages: of jwst, those that made results."""
+    of_results = sorted({version for each in recipes for version in each.versions.get("jwst", ())})
+    versions = setup.software.get("", {}) if setup else {}
+    return {**versions, "jwst": ", ".join(of_results)}
+
+
+def _observations(rows: Iterable[Row]) -> Iterator[records.CitedObservation]:
+    """Yield the identifiers at MAST of science exposures and combined products."""
+    found: dict[tuple[int, str], set[str]] = defaultdict(set)
+    released: dict[tuple[int, str], str] = defaultdict(str)
+    for row in rows:
+        parts = parse_product(row["file"])
+        if parts and _is_observation(parts.root):
+            place = row["program"], row["observation"]
+            found[place].add(parts.root)
+            released[place] = max(released[place], row["release_date"] or "")
+    for (program, observation), roots in sorted(found.items()):
+        yield records.CitedObservation(
+            program=program,
+            observation=observation,
+            identifiers=tuple(sorted(roots, key=lambda root: (is_exposure_root(root), root))),
+            released=released[program, observation],
+        )
+
+
+def _is_observation(root: str) -> bool:
+    """Return whether MAST has a root as an observation: of one exposure, or combined."""
+    name = parse_combined(root)
+    return is_exposure_root(root) or (name is not None and name.instrument in INSTRUMENTS)
+
+
+def _values_at_mast(rows: Iterable[Row]) -> dict[str, tuple[str, ...]]:
+    upstream = [row for row in rows if row["origin"] == UPSTREAM]
+    return {
+        keyword: tuple(sorted({row[field] for row in upstream if row[field]}))
+        for field, keyword in OF_MAST.items()
+    }
+
+
+def _recipes(root: Path, rows: Iterable[Row], setup: Setup | None) -> Iterator[records.CitedRecipe]:
+    """Yield the results of each recipe, with the versions that made them."""
+    known = {recipe.name: recipe for recipe in setup.recipes} if setup else {}
+    software = Provenance(root).software
+    for name, of_recipe in sorted(group_by(rows, lambda row: str(row["origin"])).items()):
+        recipe = known.get(name)
+        made_with = [software(key) for key in sorted({row["key"] for row in of_recipe})]
+        found = {
+            each: tuple(sorted({versions[each] for versions in made_with if each in versions}))
+            for each in ENGINE
+        }
+        yield records.CitedRecipe(
+            recipe=name,
+            pipelines=tuple(sorted({row["result"].partition("/")[0] for row in of_recipe} - {""})),
+            results=len(made_with),
+            versions={each: versions for each, versions in found.items() if versions},
+            contexts=tuple(sorted({row["context"] for row in of_recipe if row["context"]})),
+            parameters=tuple(_parameters(recipe)) if recipe else (),
+            is_recorded=recipe is not None,
+            excluded={describe_match(e.match): e.because for e in recipe.exclude} if recipe else {},
+        )
+
+
+def _parameters(recipe: Recipe) -> Iterator[records.SetParameter]:
+    """Yield what a recipe sets: for all exposures, in its where-blocks, and for this run."""
+    yield from _leaves(recipe.parameters, "")
+    for block in recipe.where:
+        yield from _leaves(block.parameters, describe_match(block.match))
+    yield from _leaves(recipe.settings, "")
+
+
+def _leaves(
+    parameters: PlainMapping, where: str, above: str = ""
+) -> Iterator[records.SetParameter]:
+    for name, value in parameters.items():
+        full = f"{above}{name}"
+        if isinstance(value, Mapping):
+            yield from _leaves(value, where, f"{full}.")
+        else:
+            yield records.SetParameter(name=full, value=canonical(value), where=where)
+
+
+def _uses_gaia(recipes: Iterable[records.CitedRecipe]) -> bool:
+    set_parameters = (each for recipe in recipes for each in recipe.parameters)
+    return any(
+        each.name.endswith(".abs_refcat") and "GAIA" in each.value.upper()
+        for each in set_parameters
+    )
+
+
+def _cited(recipes: tuple[records.CitedRecipe, ...]) -> tuple[str, ...]:
+    """Return the names of the entries that belong into the bibliography."""
+    gaia = ("gaia",) if _uses_gaia(recipes) else ()
+    return ("jwst-mission", *(SOFTWARE if recipes else OF_MIRROR), *gaia)
+
+
+# ---- the methods paragraph -------------------------------------------------------------------
+
+
+def _sentences(citation: records.Citation) -> Iterator[str]:
+    programs = _listed(map(str, citation.programs)) or "none"
+    noun = "program" if len(citation.programs) == 1 else "programs"
+    yield (
+        rf"We used data of the James Webb Space Telescope \citep{{jwst-mission}}, {noun} "
+        rf"{programs}, from the Mikulski Archive for Space Telescopes (MAST) at the Space "
+        r"Telescope Science Institute: \dataset[doi:YOUR-DOI]{https://doi.org/YOUR-DOI}."
+    )
+    if made := _made_with("jwst", citation.upstream.get("CAL_VER", ())):
+        contexts = _made_with("CRDS context", citation.upstream.get("CRDS_CTX", ()))
+        yield f"MAST made its products with {made}{f' and {contexts}' if contexts else ''}."
+    for recipe in citation.recipes:
+        yield from _sentences_on(recipe)
+    if citation.recipes:
+        yield r"The pipeline uses astropy \citep{astropy} and NumPy \citep{numpy}."
+    if _uses_gaia(citation.recipes):
+        yield r"Images were aligned to stars of Gaia DR3 \citep{gaia}."
+    yield (
+        rf"The state of the data is that of {citation.made_at[:10]}, recorded by jwmirror "
+        rf"\citep{{jwmirror}}, which uses Snakemake \citep{{snakemake}}, astropy \citep{{astropy}} "
+        rf"and astroquery \citep{{astroquery}}, as a list of all files and their checksums (sha256 "
+        rf"of the list: \texttt{{{citation.manifest_sha256}}})."
+    )
+
+
+def _sentences_on(recipe: records.CitedRecipe) -> Iterator[str]:
+    versions = _made_with("version", recipe.versions.get("jwst", ())) or "a version not recorded"
+    contexts = _made_with("CRDS context", recipe.contexts)
+    pipelines = f" ({_escaped(_listed(recipe.pipelines))})" if recipe.pipelines else ""
+    yield (
+        rf"We recalibrated them with the JWST calibration pipeline \citep{{jwst}}, {versions}"
+        rf"{pipelines}, with {contexts or 'references'} of CRDS \citep{{crds}} "
+        rf"(recipe {_escaped(recipe.recipe)})."
+    )
+    if recipe.parameters:
+        settings = (
+            rf"{_escaped(each.name)} = {_escaped(each.value)}"
+            + (f" (for {_escaped(each.where)})" if each.where else "")
+            for each in recipe.parameters
+        )
+        yield f"Parameters that we set: {'; '.join(settings)}."
+    elif recipe.is_recorded:
+        yield "All parameters had the values of the pipeline and of CRDS."
+    for match, because in recipe.excluded.items():
+        yield f"Without {_escaped(match)}: {_escaped(because)}."
+
+
+def _made_with(noun: str, values: tuple[str, ...]) -> str:
+    """Return "CRDS context a", "CRDS contexts a and b"; "" without a value."""
+    if not values:
+        return ""
+    plural = "" if len(values) == 1 or noun == "jwst" else "s"
+    return f"{noun}{plural} {_escaped(_listed(values))}"
+
+
+def _listed(values: Iterable[str]) -> str:
+    *others, last = [*values] or [""]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _escaped(text: str) -> str:
+    """Return a text with the characters escaped that LaTeX would act on."""
+    names = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return re.sub(r"[\\~^&%$#_{}]", lambda found: names.get(found[0], f"\\{found[0]}"), text)

@@ -1,0 +1,108 @@
+"""`jwmirror cite`: what a paper says about the data of a generation."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jwmirror.core.model import Recipe, Where
+from jwmirror.core.model.recipe import Exclusion
+from jwmirror.core.model.stored import Setup
+from jwmirror.services.inspect.answers.bibliography import ENTRIES
+from jwmirror.services.inspect.answers.citation import cite_generation
+from jwmirror.store.generations import Generations
+from tests.setup.command_line import answer, run
+from tests.setup.mirrors import EXPOSURE, MOSAIC
+
+VERSIONS = {"jwst": "3.0.0", "astropy": "7.2.0", "crds": "14.0.3", "numpy": "2.4.0"}
+DEEP = Recipe(
+    name="deep",
+    programs=(),
+    parameters={
+        "detector1": {"jump": {"rejection_threshold": 5.5}},
+        "image3": {"tweakreg": {"abs_refcat": "GAIADR3"}},
+    },
+    where=(Where(match={"detector": "NRCB1"}, parameters={"detector1": {"ramp_fit": {"n": 1}}}),),
+    exclude=(Exclusion(match={"file": "jw01345001001_02101_00009_*"}, because="100% stray light"),),
+)
+
+
+@pytest.fixture
+def cited(small_mirror):
+    """The small mirror, whose last generation has the config of its run."""
+    rows = [
+        replace(row, result="image3/x") if row.key else row for row in small_mirror.rows.values()
+    ]
+    setup = Setup(config={}, recipes=(DEEP,), software={"": VERSIONS})
+    Generations(small_mirror.root).publish(rows, "with setup", {}, setup=setup)
+    return small_mirror
+
+
+def test_the_page_has_all_that_a_paper_needs(cited):
+    """Observations, versions, contexts, what the recipe sets, methods, BibTeX."""
+    page = " ".join(run("cite", "--mirror", cited.root).split())
+    found = answer("cite", "--mirror", cited.root)
+
+    for words in (
+        f"(2) {MOSAIC} {EXPOSURE} Make the DOI at https://mast.stsci.edu",
+        "MAST: CAL_VER 1.18.0",
+        "deep: 2 results (image3) with jwst 3.0.0; stcal 1.15.0; jwst_1464.pmap",
+        "detector1.jump.rejection_threshold: 5.5 image3.tweakreg.abs_refcat",
+        "detector1.ramp_fit.n: 1, for detector NRCB1",
+        "without file jw01345001001_02101_00009_*: 100% stray light",
+        "program 1345, from the Mikulski Archive",
+        r"MAST made its products with jwst 1.18.0 and CRDS context jwst\_1322.pmap.",
+        r"Parameters that we set: detector1.jump.rejection\_threshold = 5.5;",
+        r"Without file jw01345001001\_02101\_00009\_*: 100\% stray light.",
+        "version = {3.0.0}",
+        "note = {astropy 7.2.0}",
+    ):
+        assert words in page
+    assert found["programs"] == [1345]
+    assert found["manifest_sha256"] == Generations(cited.root).current().manifest_sha256
+    assert "snakemake " not in "".join(found["bibtex"])  # its version is not recorded
+
+
+@pytest.mark.parametrize("generation", ["1", "current"])
+def test_what_the_paragraph_cites_is_in_the_bibliography(cited, generation):
+    """With or without the record of a config; Gaia only where a recipe aligns to it."""
+    citation = cite_generation(cited.root, generation)
+
+    bibtex = "\n".join(citation.bibtex)
+    keys = re.findall(r"^@\w+\{([\w-]+),$", bibtex, re.MULTILINE)
+    assert set(re.findall(r"\\citep\{([\w-]+)\}", citation.methods)) == set(keys)
+    assert ("gaia" in keys) == (generation == "current")
+    assert bibtex.count("{") == bibtex.count("}") and "%(" not in bibtex
+    assert citation.methods.count("{") == citation.methods.count("}")
+
+
+def test_without_results_only_the_archive_is_cited(small_mirror):
+    """No calibration is claimed."""
+    for path in [path for path, row in small_mirror.rows.items() if row.key]:
+        del small_mirror.rows[path]
+    small_mirror.publish("recipe deep was removed")
+
+    citation = cite_generation(small_mirror.root)
+
+    assert citation.recipes == () and "recalibrated" not in citation.methods
+    assert not any(line.startswith("@software{jwst,") for line in citation.bibtex)
+
+
+def test_observations_that_may_not_be_read_are_not_named(cited, monkeypatch):
+    """They are counted."""
+    closed = {row.sha256 for row in cited.rows.values() if row.filename.startswith(EXPOSURE)}
+    monkeypatch.setattr("os.geteuid", lambda: cited.root.stat().st_uid + 1)
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path).name not in closed)
+
+    citation = cite_generation(cited.root)
+
+    assert citation.left_out == 2
+    assert [each.identifiers for each in citation.observations] == [(MOSAIC,)]
+
+
+def test_every_entry_has_a_key_and_a_place():
+    """Its key is its name; a DOI, an address, or it is jwmirror itself."""
+    for name, entry in ENTRIES.items():
+        assert re.match(rf"@\w+\{{{name},\n", entry)
+        assert "doi " in entry or "url " in entry or name == "jwmirror"
