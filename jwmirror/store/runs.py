@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -128,7 +127,7 @@ def newest_first(runs: Path, before: Path | None = None) -> list[Path]:
 
 
 def _folders(runs: Path) -> list[Path]:
-    return [path for path in Path(runs).glob("*") if path.is_dir()]
+    return [path for path in Path(runs).glob("[!.]*") if path.is_dir()]
 
 
 def last_run(mirror: Path) -> Run | None:
@@ -196,25 +195,6 @@ def read_run(folder: Path) -> Run:
         held_back=read_if_written(files.held_back, HELD_BACK) or (),
         refused=orders.refused if orders else (),
     )
-
-
-def merge_unchanged(mirror: Path, run: str) -> None:
-    """Delete the records and logs of a run that changed nothing; the run before it dates it.
-
-    Any other run stays as it is.
-    """
-    files = RunFiles(mirror / "receipts" / "runs" / run)
-    former_id = read_if_written(files.unchanged, str)
-    poll = read_if_written(files.poll, Poll) if former_id else None
-    if poll is None:
-        return
-    former = RunFiles(files.folder.parent / f"{former_id}")
-    before = read_if_written(former.confirmed, Confirmation)
-    at = max((listing.asked_at for listing in poll.listings), default="")
-    write(former.confirmed, Confirmation(at=at, runs=(before.runs if before else 0) + 1))
-    failpoint("unchanged: counted")
-    shutil.rmtree(files.folder, ignore_errors=True)
-    shutil.rmtree(mirror / "logs" / run, ignore_errors=True)
 
 
 def work_folders(mirror: Path) -> list[Path]:

@@ -24,12 +24,13 @@ from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.repair import repair
 from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.maintenance.rollback import roll_back
+from jwmirror.store.maintenance.run_cleanup import merge_unchanged
 from jwmirror.store.maintenance.scan import scan_mirror
 from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import add_pin, find_pin, read_pins, remove_pin
 from jwmirror.store.provenance import Provenance, keep_acceptance
-from jwmirror.store.runs import RunFiles, fetched_versions, merge_unchanged
+from jwmirror.store.runs import RunFiles, fetched_versions
 from tests.setup.mirrors import wrong_objects
 from tests.setup.records import product
 from tests.torture.mill import (

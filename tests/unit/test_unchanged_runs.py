@@ -33,13 +33,13 @@ from jwmirror.services.maintain.generations import roll_back_to
 from jwmirror.services.run.query import query_archive
 from jwmirror.services.run.references import watched_references
 from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance.run_cleanup import merge_unchanged
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import (
     RunFiles,
     last_references,
     last_run,
-    merge_unchanged,
     number_run,
     read_if_written,
     read_run,

@@ -102,6 +102,7 @@ class Confirmation:
 
     at: str  # ISO, UTC: when MAST answered the last of them
     runs: int
+    last: str = ""  # id of the last of them, so that it is counted once
 
 
 @dataclass(frozen=True, kw_only=True)

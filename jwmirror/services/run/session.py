@@ -41,10 +41,10 @@ from jwmirror.services.configure.checked_config import build_checked_config, env
 from jwmirror.services.run.jobs.folders import close_work, open_work, take_over
 from jwmirror.services.run.jobs.waiting import watch_waiting_jobs
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
+from jwmirror.store.maintenance.run_cleanup import merge_unchanged, remove_superseded
 from jwmirror.store.runs import (
     RunFiles,
     close_measurements,
-    merge_unchanged,
     newest_first,
     number_run,
     read_if_written,
@@ -183,6 +183,12 @@ class RunSession:
         """End the run; if it changed nothing, delete its records, which the one before counts."""
         with suppress(OSError):  # then the next run does it
             merge_unchanged(self.mirror, self.id)
+        self._conclude()
+
+    def _conclude(self) -> None:
+        """End the run, and delete the records of those before it that found nothing to do."""
+        with suppress(OSError, StoreError):  # then a later run does it
+            remove_superseded(self.mirror, self.id)
         self.end()
 
     def end(self) -> None:
@@ -199,7 +205,7 @@ class RunSession:
 
     def fail(self) -> None:
         """End the run; exit with code 2, and say why, if it is larger than the config allows."""
-        self.end()
+        self._conclude()
         stop = read_if_written(self.files.stopped, Stop)
         if stop and stop.is_limit:
             _end_with_error(stop.why, code=2)

@@ -1,24 +1,29 @@
-"""Receipts, logs and work folders of runs that may be removed.
+"""Receipts, logs and work folders of runs that may be removed: by each run, and by `prune`.
 
 The store needs only the receipts of stopped runs: what these runs downloaded or computed is not
 published yet, and named nowhere else.
 """
 
+import shutil
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
 
+from jwmirror.core.failpoints import failpoint
+from jwmirror.core.jsonio import write
 from jwmirror.core.mirror import RUN_ID_FORM
-from jwmirror.core.model import Orders, References
-from jwmirror.core.model.plan import LEVELS, PlansAhead
+from jwmirror.core.model import Orders, Poll, References
+from jwmirror.core.model.plan import LEVELS, PlansAhead, Published
+from jwmirror.core.model.run import Confirmation
 from jwmirror.store.lock import JOB_LOCK, LockWatch
 from jwmirror.store.maintenance.retention import RetentionPolicy, is_younger
 from jwmirror.store.runs import (
     HELD_BACK,
     RunFiles,
     fetch_receipts,
+    newest_first,
     read_if_written,
     read_run,
     run_order,
@@ -27,6 +32,78 @@ from jwmirror.store.runs import (
 )
 
 ADOPTED = "adopted."  # start of the name of a receipt of adopted files
+
+
+# ---- by each run -------------------------------------------------------------------------------
+
+
+def merge_unchanged(mirror: Path, run: str) -> None:
+    """Delete the records and logs of a run that changed nothing; the run before it dates it.
+
+    Any other run stays as it is. After a kill, call it again.
+    """
+    for hidden in (mirror / "receipts" / "runs").glob(".*"):
+        if RUN_ID_FORM.fullmatch(hidden.name[1:]):
+            shutil.rmtree(hidden, ignore_errors=True)
+    files = RunFiles(mirror / "receipts" / "runs" / run)
+    former_id = read_if_written(files.unchanged, str)
+    poll = read_if_written(files.poll, Poll) if former_id else None
+    former = RunFiles(files.folder.parent / f"{former_id}")
+    if poll is None or not former.folder.is_dir():
+        return
+    before = read_if_written(former.confirmed, Confirmation) or Confirmation(at="", runs=0)
+    at = max((listing.asked_at for listing in poll.listings), default="")
+    if before.last != run:
+        write(former.confirmed, Confirmation(at=at, runs=before.runs + 1, last=run))
+    failpoint("unchanged: counted")
+    _remove_run(mirror, run)
+
+
+def remove_superseded(mirror: Path, run: str) -> None:
+    """Delete the records and logs of the runs just before one that also found nothing to do.
+
+    Nothing was ordered, computed or published by them, and the run, which has published, has all
+    of their records that later runs read.
+    """
+    newer = RunFiles(mirror / "receipts" / "runs" / run)
+    if not newer.published.exists():
+        return
+    for folder in newest_first(newer.folder.parent, before=newer.folder):
+        older = RunFiles(folder)
+        if not (_found_nothing(older) and _replaces(newer, older)):
+            break
+        _remove_run(mirror, folder.name)
+
+
+def _found_nothing(run: RunFiles) -> bool:
+    published = read_if_written(run.published, Published)
+    has_jobs = run.attempts.exists() or any(run.batches(level) for level in LEVELS)
+    is_idle = not (has_jobs or run.stopped.exists() or _orders(run.folder).products)
+    return is_idle and published is not None and not published.is_new
+
+
+def _replaces(newer: RunFiles, older: RunFiles) -> bool:
+    """Return whether a run has listed, settled and synced what an older one has."""
+    now, before = (read_if_written(run.poll, Poll) for run in (newer, older))
+    is_listed = now is not None and before is not None and _listed(before) <= _listed(now)
+    is_synced = _has_synced(newer) or not _has_synced(older)
+    return is_listed and is_synced and newer.settling.exists()
+
+
+def _listed(poll: Poll) -> set[int]:
+    return {listing.program for listing in poll.listings}
+
+
+def _remove_run(mirror: Path, run: str) -> None:
+    """Delete the logs, then the records of a run, which disappear in one step."""
+    shutil.rmtree(mirror / "logs" / run, ignore_errors=True)
+    folder = mirror / "receipts" / "runs" / run
+    hidden = folder.rename(folder.with_name(f".{run}"))
+    failpoint("run: hidden")
+    shutil.rmtree(hidden, ignore_errors=True)
+
+
+# ---- by prune ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
