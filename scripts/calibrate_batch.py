@@ -10,11 +10,12 @@ from jwmirror.services.run.session import chains_of
 
 log_to(snakemake.log[0])
 level, batch = snakemake.wildcards.level, snakemake.wildcards.batch
-resources, memory = snakemake.resources, snakemake.resources.mem_mb * 10**6
+resources = snakemake.resources
+amounts = (snakemake.threads, resources.mem_mb * 10**6, resources.runtime)
 run = Path(snakemake.params.run)
 receipt = calibrate_batch(
     mirror=Path(snakemake.params.mirror),
-    job=BatchJob(run, level, batch, resources.attempt, snakemake.threads, memory),
+    job=BatchJob(run, level, batch, resources.attempt, *amounts),
     chains=chains_of(snakemake.input.plan, batch),
     references=read(snakemake.input.references, References),
     poll=read(snakemake.input.poll, Poll),

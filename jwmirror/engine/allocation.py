@@ -21,10 +21,13 @@ CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUPS = Path("/proc/self/cgroup")
 
 
-def begin_attempt(number: int, memory: int, cpus: int, executor: Executor) -> Attempt:
-    """Return the record of this job: of what it requested (bytes, CPUs), what it was given.
+def begin_attempt(
+    number: int, memory: int, cpus: int, executor: Executor, minutes: int = 0
+) -> Attempt:
+    """Return the record of this job: of what it requested (bytes, CPUs, minutes) and was given.
 
-    Slurm's variables do not reach the steps of a job, so Slurm is asked.
+    Slurm's variables do not reach the steps of a job, so Slurm is asked. Without a scheduler there
+    is no time limit.
     """
     machine = min(machine_memory(), *_cgroup_limits())
     attempt = Attempt(
@@ -39,6 +42,8 @@ def begin_attempt(number: int, memory: int, cpus: int, executor: Executor) -> At
     job = os.environ.get(SLURM_ID, "") if executor.job_name else ""
     others = (os.environ.get(name, "") for name in OTHER_IDS)
     attempt = replace(attempt, slurm_id=job, other_id=next(filter(None, others), ""))
+    if attempt.other_id and not job:
+        attempt = replace(attempt, minutes=minutes, seconds_left=60 * minutes)
     if given := slurm.show_job(job) if job else None:
         partition = "" if executor.picks_partitions else given.partition
         attempt = replace(
@@ -48,6 +53,7 @@ def begin_attempt(number: int, memory: int, cpus: int, executor: Executor) -> At
             cpus=min(attempt.cpus, given.cpus or cpus),
             minutes=given.minutes,
             longest=slurm.longest_time(partition),
+            seconds_left=max(0, 60 * given.minutes - given.seconds_run),
         )
     return replace(attempt, memory=min(attempt.memory, machine))
 

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -37,6 +38,8 @@ from jwmirror.pipeline.derivation import bind, forms_of, key_of, result_of
 
 Files = tuple[ResultFile, ...]
 SHA1_LENGTH = 40  # of references of CRDS; files of the user have a sha256, and N/A has none
+OF_JOB = "the time limit of the last attempt of its job was near"
+MORE_TIME = "raise `runtime` or `restart-times` in the profile, or name a partition with more time"
 ReferenceSha1 = Callable[[str], str]  # of a reference's name
 
 
@@ -94,6 +97,7 @@ def calibrate(
     has_retries_left: bool = False,
     reference_sha1: ReferenceSha1 | None = None,
     heartbeat: Path | None = None,
+    seconds_left: float = inf,
 ) -> Receipt:
     """Calibrate the chains of a batch; a failure affects only its own chain.
 
@@ -103,7 +107,8 @@ def calibrate(
     `heartbeat` says meanwhile which stages run. Hooks are looked for in the working directory. CRDS
     is used as os.environ says. `reference_sha1` returns the sha1 of a reference as it is now ("" if
     it does not exist), which is compared with the derivation before and after a stage. A stage that
-    the system kills is tried once more, alone.
+    the system kills is tried once more, alone. After `seconds_left`, stages that run are stopped,
+    and none begins.
 
     Raises:
         ShortOfMemoryError: it was killed again, and the job can be tried with more memory
@@ -112,7 +117,7 @@ def calibrate(
     # chains of one exposure run one after the other: a result that recipes share is computed once
     exposures = list(group_by(chains, lambda chain: chain.product).values())
     memory = MemoryPool(memory_limit)
-    arguments = (results, work, logs, timeout_s, memory, reference_sha1, heartbeat)
+    arguments = (results, work, logs, timeout_s, memory, reference_sha1, heartbeat, seconds_left)
     with closing(ChainRunner(*arguments)) as runner:
         first = runner.run_all(exposures, workers)
         outcomes = [
@@ -138,11 +143,13 @@ class ChainRunner:
         memory: MemoryPool,
         reference_sha1: ReferenceSha1 | None = None,
         heartbeat: Path | None = None,
+        seconds_left: float = inf,
     ):
         self._results, self._work, self._logs, self._timeout_s = results, work, logs, timeout_s
         self._logs.mkdir(parents=True, exist_ok=True)
         self._memory, self._reference_sha1 = memory, reference_sha1
         self._heartbeats = Heartbeats(heartbeat)
+        self._end = time.monotonic() + seconds_left
         self._base = Path.cwd()  # where snakemake was called
         self.computed: set[str] = set()  # keys of the results that were computed
         self.spent: list[Spent] = []  # by each stage, in the order in which they ended
@@ -301,12 +308,16 @@ class ChainRunner:
         """Run a stage and note what it took; raise StageError unless it is done."""
         name = f"{derivation.product}.log"
         log = path_below(self._logs, name, "an association", CalibrationError).absolute()
+        left = self._end - time.monotonic()
+        if left <= 0:
+            why = f"{OF_JOB}, and it did not begin; {MORE_TIME}"
+            raise StageError(LATE, f"{derivation.pipeline}: {why}.")
         job = StageJob(
             derivation=derivation,
             folder=str(folder),
             base=str(self._base),
             log=str(log),
-            timeout_s=self._timeout_s,
+            timeout_s=min(self._timeout_s, left),
             ramp_mode=ramp_mode,
         )
         client = self._client(chain.python, chain.context)
@@ -322,7 +333,9 @@ class ChainRunner:
             KILLED: f"the system killed it, probably for lack of memory ({outcome.error}; peak "
             f"memory {cost.peak_memory / 1e9:.1f} GB), also when tried again alone; "
             "give the job more memory",
-            LATE: f"it took longer than {self._timeout_s:g} s and was stopped; "
+            LATE: f"{OF_JOB}, and it was stopped; {MORE_TIME}"
+            if left < self._timeout_s
+            else f"it took longer than {self._timeout_s:g} s and was stopped; "
             "raise calibrate.timeout in the config",
             DISK: outcome.error.rstrip("."),
         }[outcome.kind]

@@ -26,6 +26,7 @@ CAUSES: dict[str, EndCause] = {  # by Slurm's state of a job
 ANSWER_S = 60.0  # for one command
 MEGABYTE = 10**6  # Slurm's has 2**20 bytes; but executors pass Snakemake's mem_mb on as they are
 UNITS = {"K": MEGABYTE / 1024, "M": MEGABYTE, "G": MEGABYTE * 1024, "T": MEGABYTE * 1024**2}
+COMPLETING = "COMPLETING"  # state of a job that has ended on a node that has not cleaned up yet
 NEARLY = 0.95  # of its memory: Slurm samples what a job uses
 FIELD = re.compile(r"(?:^|\s)([A-Za-z/]+)=(\S*)")
 
@@ -39,11 +40,14 @@ class SlurmJob:
     cpus: int
     minutes: int
     partition: str
+    seconds_run: int = 0
 
 
 def show_job(job: str) -> SlurmJob | None:
     """Return a job that runs, waits, or ended in the last minutes (Slurm's MinJobAge)."""
-    return parse_job(_answer("scontrol", "show", "job", job, "--oneliner"))
+    lines = _answer("scontrol", "show", "job", job, "--oneliner").splitlines()
+    jobs = (line for line in lines if f"JobId={job}" in line.split())  # else tasks of one array
+    return parse_job(next(jobs, ""))
 
 
 def parse_job(line: str) -> SlurmJob | None:
@@ -56,9 +60,10 @@ def parse_job(line: str) -> SlurmJob | None:
     return SlurmJob(
         state=fields["JobState"],
         memory=_bytes(amounts.get("mem", "")),
-        cpus=int(amounts.get("cpu") or 0),
+        cpus=int(cpus) if (cpus := amounts.get("cpu", "")).isdigit() else 0,
         minutes=_minutes(fields.get("TimeLimit", "")),
         partition=fields.get("Partition", ""),
+        seconds_run=_seconds(fields.get("RunTime", "")),
     )
 
 
@@ -72,7 +77,7 @@ def end_cause(job: str, memory: int) -> EndCause:
 def is_at_work(job: str, memory: int) -> bool | None:
     """Return whether a job runs, or will run; None if Slurm does not know or answer."""
     shown = show_job(job)
-    if shown and shown.state not in CAUSES:
+    if shown and shown.state not in (COMPLETING, *CAUSES):
         return True
     return False if end_cause(job, memory) else None
 
@@ -84,7 +89,8 @@ def cause_of(state: str, steps: str, memory: int) -> EndCause:
     """
     rows = [line.split("|") for line in steps.splitlines() if line.count("|") == 2]
     states = [row[1].partition(" ")[0] for row in rows]  # CANCELLED by 1000
-    cause = CAUSES.get(state or next(iter(states), ""), "")
+    is_told = state not in ("", COMPLETING)
+    cause = CAUSES.get(state if is_told else next(iter(states), ""), "")
     most = max((_bytes(row[2]) for row in rows), default=0)
     if cause == "failed" and ("OUT_OF_MEMORY" in states or 0 < NEARLY * memory <= most):
         return "memory"
@@ -93,7 +99,9 @@ def cause_of(state: str, steps: str, memory: int) -> EndCause:
 
 def _steps(job: str) -> str:
     fields = "JobIDRaw,State,MaxRSS"
-    return _answer("sacct", "-j", job, "--noheader", "--parsable2", f"--format={fields}")
+    answer = _answer("sacct", "-j", job, "--noheader", "--parsable2", f"--format={fields}")
+    lines = answer.splitlines()  # those of an array have all of its tasks
+    return "\n".join(line for line in lines if re.match(rf"{job}[.|]", line))
 
 
 def largest_node(partition: str = "") -> int:
@@ -117,7 +125,8 @@ def waiting_jobs(name: str) -> Iterator[tuple[str, str]]:
     options = ("--me", f"--name={name}", "--states=PENDING", "--noheader", "--format=%i|%r")
     for line in _answer("squeue", *options).splitlines():
         job, _, reason = line.partition("|")
-        yield job, reason
+        if job[:1].isdigit():  # else the name of a cluster
+            yield job, reason
 
 
 def cancel_waiting_jobs(name: str) -> list[str]:
@@ -131,7 +140,7 @@ def cancel_waiting_jobs(name: str) -> list[str]:
 def requeue_preempted_jobs(name: str) -> list[str]:
     """Requeue the jobs of a name that Slurm has preempted, and not requeued; return their ids."""
     options = ("--me", f"--name={name}", "--states=PREEMPTED", "--noheader", "--format=%i")
-    jobs = _answer("squeue", *options).split()
+    jobs = [line for line in _answer("squeue", *options).splitlines() if line[:1].isdigit()]
     for job in jobs:
         _answer("scontrol", "requeue", job)
     return jobs
@@ -140,7 +149,9 @@ def requeue_preempted_jobs(name: str) -> list[str]:
 def _answer(*command: str) -> str:
     """Return what a command prints; "" if it fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=ANSWER_S
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout if done.returncode == 0 else ""
@@ -153,9 +164,13 @@ def _bytes(amount: str) -> int:
 
 
 def _minutes(limit: str) -> int:
-    """Return the minutes in a time of Slurm, such as 2-12:30:00; 0 for UNLIMITED and the like."""
+    return _seconds(limit) // 60
+
+
+def _seconds(limit: str) -> int:
+    """Return the seconds in a time of Slurm, such as 2-12:30:00; 0 for UNLIMITED and the like."""
     days, _, clock = limit.rpartition("-")
     if not re.fullmatch(r"\d*", days) or not re.fullmatch(r"(\d+:)?\d+:\d+", clock):
         return 0
-    hours, minutes, _seconds = [0, *map(int, clock.split(":"))][-3:]
-    return (int(days or 0) * 24 + hours) * 60 + minutes
+    hours, minutes, seconds = [0, *map(int, clock.split(":"))][-3:]
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds

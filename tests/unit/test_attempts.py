@@ -1,13 +1,14 @@
 """What a restart of a job requests, by why the attempts before it ended."""
 
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import pytest
 
 from jwmirror.core.model import Receipt, read, write
 from jwmirror.core.model.jobs.attempts import Attempt
-from jwmirror.core.model.run import Executor
+from jwmirror.core.model.run import Executor, Heartbeat, StageBeat
 from jwmirror.engine import allocation, memory_pool
 from jwmirror.engine.allocation import begin_attempt
 from jwmirror.engine.batch import ShortOfMemoryError
@@ -100,6 +101,56 @@ def test_what_was_too_large_alone_runs_alone():
 
     assert (whole.side_by_side, alone.side_by_side) == (4, 1)
     assert whole.memory_limit == 4 * GB
+
+
+@pytest.mark.parametrize(
+    ("number", "left", "seconds"), [(3, 1200, inf), (4, 1200, 1080), (4, 0, inf)]
+)
+def test_the_last_attempt_ends_its_stages_before_its_time_limit(number, left, seconds):
+    """So it writes its receipt, and all else is published. Earlier ones are restarted with more."""
+    attempt = replace(FIRST, number=number, seconds_left=left)
+
+    assert PresentAttempt(attempt=attempt, earlier=(), retries=3).seconds_left == seconds
+
+
+KILLED = replace(FIRST, at_work=("deep/detector1/a", "deep/detector1/b"))
+AGAIN = replace(KILLED, number=2, at_work=("deep/detector1/b",))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "retries", "fatal"),
+    [
+        ((KILLED, AGAIN), 2, {"deep/detector1/b"}),
+        ((KILLED, replace(AGAIN, end="memory")), 2, {"deep/detector1/b"}),
+        ((KILLED, AGAIN), 3, set()),  # there is another attempt
+        ((KILLED,), 1, set()),  # one kill may have had any cause
+        ((KILLED, replace(AGAIN, end="cancelled")), 2, set()),
+        ((KILLED, replace(AGAIN, end="memory", too_large=("deep/b",))), 2, set()),
+        ((replace(KILLED, at_work=("deep/detector1/c",)), AGAIN), 2, set()),
+    ],
+)
+def test_the_last_attempt_leaves_out_what_ran_whenever_the_job_was_killed(earlier, retries, fatal):
+    """Else that kills it, too, and nothing of the run is published."""
+    attempt = replace(FIRST, number=len(earlier) + 1)
+
+    present = PresentAttempt(attempt=attempt, earlier=earlier, retries=retries)
+
+    assert present.fatal == fatal
+
+
+@pytest.mark.parametrize(("pid", "stages"), [(7, ("deep/detector1/a",)), (8, ())])
+def test_the_stages_of_a_killed_attempt_are_recorded(files, pid, stages):
+    """By its heartbeat, which the next attempt finds; not by one of another process."""
+    write(files.attempt("exposures", "b1", 1), replace(FIRST, host="n1", pid=7))
+    beat = StageBeat("deep", "a", "detector1", step="jump", since="2026")
+    beats = Heartbeat(host="n1", pid=pid, at="2026", stages=(beat,))
+    write(files.heartbeat("exposures", "b1"), beats)
+    job = BatchJob(run=files.folder, level="exposures", batch="b1", attempt=2, cpus=1, memory=10**8)
+
+    with recorded_attempt(job) as present:
+        pass
+
+    assert [former.at_work for former in present.earlier] == [stages]
 
 
 def test_a_job_records_what_it_was_given_and_how_it_ended(files):

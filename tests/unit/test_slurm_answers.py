@@ -30,8 +30,57 @@ def test_a_job_is_read_from_its_line(tres):
     job = parse_job(line)
 
     assert job == SlurmJob(
-        state="RUNNING", memory=500_000_000, cpus=2, minutes=20, partition="main"
+        state="RUNNING", memory=500_000_000, cpus=2, minutes=20, partition="main", seconds_run=1
     )
+
+
+def test_a_task_of_an_array_is_told_from_the_others(monkeypatch):
+    """One task has the id of the array, for which Slurm shows all of them."""
+    other = RUNNING.replace("JobId=1 ", "JobId=2 ArrayJobId=1 ").replace("RUNNING", "TIMEOUT")
+    answers = {
+        "scontrol": RUNNING + "\n" + other,
+        "sacct": "2|TIMEOUT|\n1|FAILED|\n1.0|FAILED|9K\n",
+    }
+    answering(monkeypatch, answers)
+
+    assert slurm.show_job("1").state == "RUNNING"
+    assert slurm.show_job("2").state == "TIMEOUT"
+    assert slurm.show_job("3") is None
+    answering(monkeypatch, answers | {"scontrol": ""})
+    assert slurm.end_cause("1", 10**9) == "failed"
+
+
+@pytest.mark.parametrize(
+    ("steps", "cause", "is_at_work"),
+    [("1|OUT_OF_MEMORY|\n", "memory", False), ("1|RUNNING|\n", "", None), ("", "", None)],
+)
+def test_a_job_that_completes_has_the_end_that_the_accounts_know(
+    monkeypatch, steps, cause, is_at_work
+):
+    """A node that does not answer may keep it so for days; then the lock of the job counts."""
+    line = RUNNING.replace("RUNNING", "COMPLETING")
+    answering(monkeypatch, {"scontrol": line, "sacct": steps})
+
+    assert slurm.end_cause("1", 10**9) == cause
+    assert slurm.is_at_work("1", 10**9) is is_at_work
+
+
+def test_lines_on_clusters_are_no_jobs(monkeypatch):
+    """With SLURM_CLUSTERS, squeue begins with the name of the cluster."""
+    answering(monkeypatch, {"squeue": "CLUSTER: big\n"})
+
+    assert list(slurm.waiting_jobs("run-1")) == []
+    assert slurm.requeue_preempted_jobs("run-1") == []
+
+
+def test_an_answer_that_is_no_text_is_read(tmp_path, monkeypatch):
+    """A folder or comment in an answer may have bytes of another encoding."""
+    command = tmp_path / "scontrol"
+    command.write_bytes(b"#!/bin/sh\nprintf 'JobId=1 JobState=RUNNING WorkDir=/home/\\351\\n'\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    assert slurm.show_job("1").state == "RUNNING"
 
 
 @pytest.mark.parametrize("answer", ["", "slurm_load_jobs error: Invalid job id specified\n"])

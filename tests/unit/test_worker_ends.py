@@ -149,6 +149,19 @@ def test_killed_and_late_stages_are_told_as_such(folder):
     assert receipt.results == ()
 
 
+def test_stages_end_before_the_time_limit_of_the_last_attempt(folder):
+    """One is stopped, and the other does not begin; both say how to get more time."""
+    first, second = folder.plan(replace(DEEP, stages=(1,)))
+    chains = [folder.with_hook(first, "sleep"), replace(second, memory=10**12)]
+
+    receipt = folder.calibrate(chains, seconds_left=3, memory_limit=10**10)
+
+    assert [failure.cause for failure in receipt.failures] == ["late", "late"]
+    stopped, unbegun = (failure.message for failure in receipt.failures)
+    assert "the time limit of the last attempt of its job was near, and it was stopped" in stopped
+    assert "and it did not begin; raise `runtime`" in unbegun
+
+
 def test_nobody_waits_for_a_process_that_answers_nonsense(folder, monkeypatch):
     """It is stopped, and what waits for it fails and says why."""
     (chain,) = folder.plan(replace(DEEP, stages=(1,)), count=1)

@@ -23,7 +23,7 @@ AGAIN = "run `snakemake` again"
 RETRY = {  # by the cause of a failure
     "failed": f"correct what the message names, then {AGAIN}; only what is missing is computed",
     "killed": f"let jobs request more memory (calibrate.memory in the config), then {AGAIN}",
-    "late": f"raise calibrate.timeout in the config, then {AGAIN}",
+    "late": f"allow more time, as the message says, then {AGAIN}",
     "disk": f"make room on the disk that is named, then {AGAIN}",
 }
 REFUSED_DOWNLOAD = (

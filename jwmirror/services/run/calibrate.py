@@ -1,11 +1,11 @@
 """Calibrate the exposures or associations of one batch."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jwmirror.core.model import Chain, Poll, Receipt, References, SettleResult
-from jwmirror.core.model.jobs.attempts import Attempt
+from jwmirror.core.model import Chain, Failure, Poll, Receipt, References, SettleResult
+from jwmirror.core.model.jobs.attempts import Attempt, stage_name
 from jwmirror.crds.cache import CacheHashes, ledger_of
 from jwmirror.engine.allocation import end_attempt
 from jwmirror.engine.batch import calibrate
@@ -47,8 +47,9 @@ def calibrate_batch(
         scratch_folder(scratch, own) as folder,
         recorded_attempt(job) as present,
     ):
+        left_out = [chain for chain in chains if fatal_stage(chain, present.fatal)]
         receipt = calibrate(
-            chains,
+            [chain for chain in chains if chain not in left_out],
             ResultStore(mirror),
             workers=present.side_by_side,
             work=folder,
@@ -56,13 +57,41 @@ def calibrate_batch(
             timeout_s=timeout_s,
             memory_limit=present.memory_limit,
             has_retries_left=present.can_get_more_memory,
+            seconds_left=present.seconds_left,
             reference_sha1=CacheHashes(cache, ledger_of(mirror, cache)).sha1_of,
             heartbeat=RunFiles(job.run).heartbeat(job.level, job.batch),
         )
-        receipt = replace(receipt, computed=computed_by_all(receipt, present.earlier))
+        receipt = replace(
+            receipt,
+            computed=computed_by_all(receipt, present.earlier),
+            failures=(*receipt.failures, *(_left_out(c, present.fatal) for c in left_out)),
+        )
         if receipt.computed:
             measure_archived(mirror, receipt, upstream_after(mirror, poll, settling.waiting))
     return replace(receipt, attempts=(*present.earlier, end_attempt(present.attempt, "done")))
+
+
+def fatal_stage(chain: Chain, fatal: Collection[str]) -> str:
+    """Return the pipeline of the first stage of a chain that is `fatal`; "" if none is."""
+    for derivation in chain.derivations:
+        if stage_name(chain.recipe, derivation.pipeline, derivation.product) in fatal:
+            return derivation.pipeline
+    return ""
+
+
+def _left_out(chain: Chain, fatal: Collection[str]) -> Failure:
+    """Return the failure of a chain that the last attempt of its job does not try."""
+    return Failure(
+        name=f"{chain.recipe}/{chain.product}",
+        message=(
+            f"{fatal_stage(chain, fatal)}: its job was killed whenever this stage ran, so the last "
+            "attempt left it out, and all else is published; give jobs more memory "
+            "(calibrate.memory in the config), or exclude it (`exclude` of the recipe)."
+        ),
+        recipe=chain.recipe,
+        product=chain.product,
+        cause="killed",
+    )
 
 
 def computed_by_all(receipt: Receipt, earlier: Sequence[Attempt]) -> tuple[str, ...]:

@@ -4,11 +4,12 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 from jwmirror.core.jsonio import write
-from jwmirror.core.model.jobs.attempts import Attempt
-from jwmirror.core.model.run import Executor
+from jwmirror.core.model.jobs.attempts import Attempt, EndCause, stage_name
+from jwmirror.core.model.run import Executor, Heartbeat
 from jwmirror.engine.allocation import begin_attempt, end_attempt
 from jwmirror.engine.batch import ShortOfMemoryError
 from jwmirror.engine.slurm import end_cause
@@ -16,6 +17,8 @@ from jwmirror.planning.estimates.memory import stage_budget
 from jwmirror.store.runs import RunFiles, read_if_written
 
 GROWTH = 2  # after an attempt that was short of something
+RESERVE_S = 120  # of a time limit: to store the last results, and to write the receipt
+KILLS: frozenset[EndCause] = frozenset(["memory", "failed", ""])  # that a stage may have caused
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,7 @@ class BatchJob:
     attempt: int  # from 1
     cpus: int
     memory: int  # bytes
+    minutes: int = 0
 
     @property
     def record(self) -> Path:
@@ -57,12 +61,37 @@ class PresentAttempt:
         return stage_budget(self.attempt.memory) / (1 + kills)
 
     @property
+    def is_last(self) -> bool:
+        """True if the job is not restarted after this attempt."""
+        return self.attempt.number > self.retries
+
+    @property
+    def seconds_left(self) -> float:
+        """The seconds for stages: without limit, unless this is the last attempt.
+
+        One that reaches its time limit writes no receipt, so that nothing of the run is published.
+        """
+        left = self.attempt.seconds_left
+        return left - min(RESERVE_S, left / 5) if self.is_last and left else inf
+
+    @property
+    def fatal(self) -> frozenset[str]:
+        """The stages that the last attempt leaves out: they ran at each of several kills before."""
+        killed = [
+            frozenset(former.at_work)
+            for former in self.earlier
+            if former.end in KILLS and former.at_work and not former.too_large
+        ]
+        is_shown = self.is_last and len(killed) > 1
+        return frozenset.intersection(*killed) if is_shown else frozenset()
+
+    @property
     def can_get_more_memory(self) -> bool:
         """True if a restart could be given more memory than this attempt was."""
         killed = [former.memory for former in self.earlier if former.end == "memory"]
         given, largest = self.attempt.memory, self.attempt.largest
         has_grown = not killed or given > killed[-1]
-        return self.attempt.number <= self.retries and has_grown and _grown(given, largest) > given
+        return not self.is_last and has_grown and _grown(given, largest) > given
 
 
 @contextmanager
@@ -73,8 +102,9 @@ def recorded_attempt(job: BatchJob) -> Iterator[PresentAttempt]:
     """
     files = RunFiles(job.run)
     executor = read_if_written(files.executor, Executor) or Executor()
+    _record_stages_at_work(files, job)
     earlier = earlier_attempts(files, job.level, job.batch, job.attempt)
-    attempt = begin_attempt(job.attempt, job.memory, job.cpus, executor)
+    attempt = begin_attempt(job.attempt, job.memory, job.cpus, executor, job.minutes)
     write(job.record, attempt)
     _log_given(attempt)
     try:
@@ -91,6 +121,16 @@ def recorded_attempt(job: BatchJob) -> Iterator[PresentAttempt]:
         done.cpu_seconds,
         done.peak_memory / 1e6,
     )
+
+
+def _record_stages_at_work(files: RunFiles, job: BatchJob) -> None:
+    """Record the stages that ran when the attempt before this one was killed, by its heartbeat."""
+    path = files.attempt(job.level, job.batch, job.attempt - 1)
+    former = read_if_written(path, Attempt)
+    beat = read_if_written(files.heartbeat(job.level, job.batch), Heartbeat)
+    if former and beat and (beat.host, beat.pid) == (former.host, former.pid):
+        stages = (stage_name(each.recipe, each.pipeline, each.product) for each in beat.stages)
+        write(path, replace(former, at_work=tuple(stages)))
 
 
 def _log_given(attempt: Attempt) -> None:
