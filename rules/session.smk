@@ -59,13 +59,14 @@ RUN = SESSION.files
 def executor():
     """Return the record of the executor, in the main process, when it has been made.
 
-    The plugin for Slurm gives no public access to the name of its jobs.
+    The plugin for Slurm gives no public access to the name of its jobs, and to its logs.
     """
     plugin = workflow.scheduler._executor
     return Executor(
         job_name=getattr(plugin, "run_uuid", ""),
         picks_partitions=bool(getattr(plugin, "_partitions", None)),
         retries=workflow.execution_settings.retries,
+        logs=str(getattr(plugin, "slurm_logdir", "")),
     )
 
 

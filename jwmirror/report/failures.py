@@ -15,7 +15,8 @@ class ListedFailure:
     scheduler_id: str = ""  # of the job's last attempt; "" without a cluster
     host: str = ""  # that the last attempt ran on
     log: str = ""  # path; "" if there is none
-    last_lines: tuple[str, ...] = ()  # of the log
+    scheduler_log: str = ""  # path of what the scheduler wrote on a job that left no receipt
+    last_lines: tuple[str, ...] = ()  # of the log, or of the scheduler's if the job wrote none
 
 
 @dataclass(frozen=True, kw_only=True)

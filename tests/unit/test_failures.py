@@ -1,5 +1,6 @@
 """`jwmirror failures`: what failed, why, the end of its log, where it ran, and how to go on."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from jwmirror.core.model import Failure, Receipt
 from jwmirror.core.model.jobs.attempts import Attempt
 from jwmirror.core.model.plan import Published
-from jwmirror.core.model.run import Stop
+from jwmirror.core.model.run import Executor, Stop
+from jwmirror.services.inspect import failures
 from jwmirror.services.inspect.failures import RETRY
 from jwmirror.store.lock import RUN_LOCK, mirror_lock
 from tests.setup.command_line import answer, run
@@ -81,6 +83,40 @@ def test_a_killed_job_is_listed_with_node_and_id_of_its_last_attempt(small_mirro
     assert why in failure["why"] and failure["why"].endswith("(attempt 2)")
     assert retry in failure["retry"]
     assert "job: exposures-b1, scheduler's id 72.pbs, on n2" in page
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_what_slurm_wrote_on_a_job_is_shown(small_mirror, tmp_path, monkeypatch, has_begun):
+    """Of its last attempt. A job whose Python does not start has no other log."""
+    (small_mirror.run_folder / "exposures/b1.json").unlink()
+    small_mirror.record("executor.json", Executor(job_name="run", logs=str(tmp_path / "slurm")))
+    folder = tmp_path / "slurm" / "rule_calibrate_batch" / "exposures_b1"
+    folder.mkdir(parents=True)
+    for number, time in ((16, 9e9), (17, 8e9), (15, 1e9)):  # the last of an earlier run
+        (folder / f"{number}.log").write_text(f"slurmstepd: error: killed {number}\n")
+        os.utime(folder / f"{number}.log", (time, time))
+    monkeypatch.setattr(failures, "end_cause", lambda *_: "memory")
+    if has_begun:
+        small_mirror.record("attempts/exposures-b1-1.json", Attempt(number=1, slurm_id="17"))
+
+    failure = listed(small_mirror)["job exposures-b1"]
+
+    expected = 17 if has_begun else 16
+    assert failure["scheduler_log"] == str(folder / f"{expected}.log")
+    assert failure["last_lines"] == [f"slurmstepd: error: killed {expected}"]
+    assert ("before it began" in failure["why"]) == (not has_begun)
+    (folder / "16.log").unlink()
+    assert "job exposures-b1" in listed(small_mirror)
+
+
+def test_a_job_that_slurm_still_has_is_not_called_ended(small_mirror, monkeypatch):
+    """Its run was killed; the next one waits for the job."""
+    (small_mirror.run_folder / "exposures/b1.json").unlink()
+    small_mirror.record("attempts/exposures-b1-1.json", Attempt(number=1, slurm_id="17"))
+    monkeypatch.setattr(failures, "end_cause", lambda *_: "")
+    monkeypatch.setattr(failures, "is_at_work", lambda *_: True)
+
+    assert "Slurm still has it" in listed(small_mirror)["job exposures-b1"]["why"]
 
 
 def test_a_rule_that_ended_the_run_is_listed_with_its_log(small_mirror):

@@ -223,3 +223,17 @@ def test_job_lines_say_in_words_what_a_level_has():
     ]
     assert level_in_words("exposures", 1) == "1 exposure"
     assert level_in_words("associations-3", 2) == "2 associations of stage 3"
+
+
+@pytest.mark.parametrize("is_published", [True, False])
+def test_a_run_that_did_not_publish_says_how_to_go_on(tmp_path, capsys, is_published):
+    """Snakemake names only the job. What a run has published, its conclusion says."""
+    run = RunSession(tmp_path, wait=False)
+    run.begin()
+    if is_published:
+        write(run.files.published, {})
+
+    run.fail()
+
+    said = capsys.readouterr().err
+    assert (f"jwmirror failures --mirror {tmp_path}" in said) == (not is_published)

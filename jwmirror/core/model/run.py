@@ -69,6 +69,7 @@ class Executor:
     job_name: str = ""  # of all its jobs in Slurm; "" with another executor
     picks_partitions: bool = False  # by what a job requests
     retries: int = 0  # restarts of a job that failed
+    logs: str = ""  # folder with the logs that Slurm writes, until a job succeeds; "": none
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,5 +36,7 @@ def _paragraph(failure: ListedFailure, all_lines: bool) -> Iterator[Text]:
         yield Text(f"  job: {failure.job}{number}{host}")
     if failure.log:
         yield Text(f"  log: {failure.log}")
+    if failure.scheduler_log:
+        yield Text(f"  scheduler's log: {failure.scheduler_log}")
     for line in failure.last_lines if all_lines else failure.last_lines[-BRIEF:]:
         yield Text(f"    {line}", style="dim")

@@ -4,18 +4,27 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from jwmirror.core.files import open_regular
 from jwmirror.core.model import Failure, Plan, Receipt
 from jwmirror.core.model.jobs.attempts import Attempt, EndCause
 from jwmirror.core.model.plan import LEVELS
-from jwmirror.core.model.run import Run, Stop
+from jwmirror.core.model.run import Executor, Run, Stop
 from jwmirror.core.printing import printable
-from jwmirror.engine.slurm import end_cause
+from jwmirror.engine.slurm import end_cause, is_at_work
 from jwmirror.report.failures import FailureList, ListedFailure
 from jwmirror.store.lock import RUN_LOCK, lock_note
-from jwmirror.store.runs import JOB_LOG, RunFiles, job_logs, last_run, read_if_written
+from jwmirror.store.runs import (
+    JOB_LOG,
+    RunFiles,
+    job_logs,
+    last_run,
+    read_if_written,
+    started_at,
+)
 
 LINES = 20  # of the end of a log
 TAIL = 65536  # bytes that they are looked for in
@@ -46,6 +55,8 @@ MORE: dict[EndCause, str] = {
     "time": f"raise `runtime` or `restart-times` in the profile; {STORED}",
     "never started": f"request what a partition gives (`scontrol show partition`); {STORED}",
 }
+NOT_BEGUN = "it ended before it began to calibrate; the scheduler's log may say why"
+AT_WORK = "it had not ended when its run did, and Slurm still has it; the next run waits for it"
 STOPPED = "the run was killed, or a job ended without a word"
 
 
@@ -112,9 +123,31 @@ class FailuresOfRun:
             for batch in plan.batches if plan else ():
                 attempt = self._last_attempt(level, batch)
                 logs = job_logs(self._logs, level, batch)
-                is_started = attempt.number or logs.is_dir()
+                of_slurm = self._log_of_slurm(level, batch, attempt)
+                is_started = attempt.number or logs.is_dir() or of_slurm
                 if is_started and not self._files.batch(level, batch).exists():
-                    yield _with_log(_ended_job(logs.name, attempt), logs / JOB_LOG)
+                    listed = _with_log(_ended_job(logs.name, attempt), of_slurm)
+                    listed = replace(listed, log="", scheduler_log=listed.log)
+                    yield _with_log(listed, logs / JOB_LOG)
+
+    @cached_property
+    def _executor(self) -> Executor:
+        return read_if_written(self._files.executor, Executor) or Executor()
+
+    def _log_of_slurm(self, level: str, batch: str, attempt: Attempt) -> Path | None:
+        """Return what Slurm wrote on a job of this run: of its last attempt, else the newest.
+
+        Snakemake's plugin removes it when a job succeeds.
+        """
+        began = started_at(self.run.id)
+        if not (self._executor.logs and began):
+            return None
+        since = datetime.fromisoformat(began).timestamp()
+        found = Path(self._executor.logs).glob(f"rule_calibrate_batch/{level}_{batch}/*.log")
+        times = {path: path.stat().st_mtime for path in found}  # an earlier run had such batches
+        own = [path for path in times if path.stem == attempt.slurm_id]
+        newest = sorted((time, path) for path, time in times.items() if time >= since)
+        return next((path for path in (*own, *(path for _, path in newest[::-1]))), None)
 
     def _last_attempt(self, level: str, batch: str) -> Attempt:
         """Return the last attempt of a batch on record; one with number 0 if there is none."""
@@ -151,12 +184,15 @@ class FailuresOfRun:
 def _ended_job(name: str, attempt: Attempt) -> ListedFailure:
     """Return a job that wrote no receipt. Slurm is asked why its last attempt ended."""
     end = attempt.end
+    why = ENDS[end] if attempt.number else NOT_BEGUN
     if attempt.slurm_id and not end:
         end = end_cause(attempt.slurm_id, attempt.memory)
+        is_alive = not end and is_at_work(attempt.slurm_id, attempt.memory)
+        why = AT_WORK if is_alive else ENDS[end]
     attempts = f" (attempt {attempt.number})" if attempt.number > 1 else ""
     return ListedFailure(
         name=f"job {name}",
-        why=ENDS[end] + attempts,
+        why=why + attempts,
         retry=MORE.get(end, STORED),
         cause="killed" if end == "memory" else "",
         job=name,

@@ -52,6 +52,11 @@ from jwmirror.store.runs import (
 )
 
 ADVICE = "go to the folder of your config, or give the file with --configfile FILE"
+NOT_PUBLISHED = (
+    "This run has published nothing: it was stopped, or a job that it needs failed. What it has "
+    "fetched and computed is stored, and the next run uses it. `jwmirror failures --mirror "
+    "{mirror}` says what failed, and what to do."
+)
 DEFAULT = Path("config/config.yaml")
 NOUNS = {
     "exposures": "exposure",
@@ -205,6 +210,7 @@ class RunSession:
 
     def fail(self) -> None:
         """End the run; exit with code 2, and say why, if it is larger than the config allows."""
+        has_begun = self._lock is not None
         self._conclude()
         stop = read_if_written(self.files.stopped, Stop)
         if stop and stop.is_limit:
@@ -212,6 +218,8 @@ class RunSession:
         if stop:
             text = f"{stop.rule}: {stop.why}"
             send_message(RunMessage(kind="error", text=text))
+        if has_begun and not self.files.published.exists():
+            _note(NOT_PUBLISHED.format(mirror=self.mirror))
 
     def _locked(self) -> MirrorLock:
         purpose = f"run {self.id}"
