@@ -49,6 +49,7 @@ rule calibrate_batch:
         scratch=CONFIG.scratch,
         cache=str(CONFIG.cache),
         timeout_s=CONFIG.timeout_s,
+        latency_s=latency,
         content=lambda wildcards, input: level_in_words(
             wildcards.level, requested(wildcards, input).chains
         ),

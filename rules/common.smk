@@ -37,6 +37,11 @@ def run(wildcards):
     return str(RUN.folder)
 
 
+def latency(wildcards):
+    """Return the seconds that a shared file system may take to show a file, for params."""
+    return workflow.execution_settings.latency_wait
+
+
 @cache
 def conditions_at_start():
     """Return what the run depends on besides MAST and CRDS, as it is before the first job."""

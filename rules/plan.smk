@@ -37,6 +37,7 @@ checkpoint plan_recalibration:
         recipes=canonical(CONFIG.recipes),
         selections=canonical(CONFIG.criteria),
         limits=canonical(CONFIG.jobs),
+        latency_s=latency,
         content=lambda wildcards: level_in_words(wildcards.level),
     message:
         "Planning the recalibration of {params.content}"

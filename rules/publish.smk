@@ -28,7 +28,7 @@ rule publish_generation:
         mirror=mirror,
         run=run,
         group=CONFIG.group,
-        latency_s=lambda wildcards: workflow.execution_settings.latency_wait,
+        latency_s=latency,
         config=canonical(CONFIG.content),
         recipes=canonical(CONFIG.recipes),
         policy={

@@ -25,5 +25,6 @@ receipt = calibrate_batch(
     scratch=snakemake.params.scratch,
     logs=Path(snakemake.log[0]).parent,
     timeout_s=snakemake.params.timeout_s,
+    latency_s=snakemake.params.latency_s,
 )
 write(snakemake.output.receipt, receipt)

@@ -9,8 +9,9 @@ import pytest
 
 from jwmirror.core.model import Receipt, read
 from jwmirror.services.run.jobs import arrivals
-from jwmirror.services.run.jobs.arrivals import await_results
+from jwmirror.services.run.jobs.arrivals import await_inputs, await_results
 from tests.setup.mirrors import SmallMirror
+from tests.setup.records import chain, derivation, science
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +42,21 @@ def test_a_late_file_is_waited_for(small_mirror, receipt, part):
     arriving.start()
 
     await_results(small_mirror.root, [receipt], latency_s=30)
+
+    assert late.exists() and not hidden.exists()
+
+
+def test_a_job_waits_for_its_inputs(small_mirror):
+    """An input that another node has stored; not for a file of the user, which has a path."""
+    sha256 = next(row.sha256 for row in small_mirror.rows.values())
+    late = small_mirror.root / "objects" / sha256[:2] / sha256
+    hidden = late.rename(small_mirror.root.parent / "hidden")
+    stored, own = (replace(science("a_uncal.fits"), sha256=each) for each in (sha256, "ab" * 32))
+    inputs = (stored, replace(own, path="/nowhere/a_uncal.fits"))
+    arriving = threading.Timer(0.3, lambda: hidden.rename(late))
+    arriving.start()
+
+    await_inputs(small_mirror.root, [chain(derivation(inputs=inputs))], latency_s=30)
 
     assert late.exists() and not hidden.exists()
 

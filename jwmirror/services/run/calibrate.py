@@ -9,6 +9,7 @@ from jwmirror.core.model.jobs.attempts import Attempt, stage_name
 from jwmirror.crds.cache import CacheHashes, ledger_of
 from jwmirror.engine.allocation import end_attempt
 from jwmirror.engine.batch import calibrate
+from jwmirror.services.run.jobs.arrivals import await_inputs
 from jwmirror.services.run.jobs.attempts import BatchJob, recorded_attempt
 from jwmirror.services.run.jobs.folders import job_folder, scratch_folder
 from jwmirror.services.run.quality.stored_files import measure_archived
@@ -30,12 +31,14 @@ def calibrate_batch(
     logs: Path,
     timeout_s: float,
     scratch: str = "",
+    latency_s: float = 0.0,
 ) -> Receipt:
     """Compute what a batch lacks, and store it, with what the system gives to this job.
 
     It works in a folder below `work`, the work folder of its run, or, if there is one, in `scratch`
-    (with variables, such as $TMPDIR); `logs` is for this job only.
-    MAST's files of the same names are measured here too, because results are compared with them.
+    (with variables, such as $TMPDIR); `logs` is for this job only. What other machines have stored
+    may appear up to `latency_s` seconds late. MAST's files of the same names are measured here too,
+    because results are compared with them.
 
     Raises:
         ShortOfMemoryError: an exposure was killed even when it ran alone, and another attempt
@@ -47,6 +50,7 @@ def calibrate_batch(
         scratch_folder(scratch, own) as folder,
         recorded_attempt(job) as present,
     ):
+        await_inputs(mirror, chains, latency_s)
         left_out = [chain for chain in chains if fatal_stage(chain, present.fatal)]
         receipt = calibrate(
             [chain for chain in chains if chain not in left_out],

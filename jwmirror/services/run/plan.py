@@ -36,6 +36,7 @@ from jwmirror.planning.settling import settled_associations, settled_exposures
 from jwmirror.planning.single_steps import plan_steps
 from jwmirror.report.limits import check_results
 from jwmirror.services.run.holdings import Holdings, load_holdings, with_left_out
+from jwmirror.services.run.jobs.arrivals import await_results
 from jwmirror.services.run.references import offline_resolvers
 from jwmirror.services.run.results import ResultStore, stage_times
 from jwmirror.store.entries import results_of_run
@@ -67,6 +68,7 @@ def plan_recalibration(
     receipts: Sequence[Receipt],
     max_results: int | None = None,
     selections: Sequence[Selection] = (),
+    latency_s: float = 0.0,
 ) -> PlannedLevels:
     """Plan the level after those `below`, and the ones after it while nothing is to be computed.
 
@@ -74,7 +76,7 @@ def plan_recalibration(
     `receipts` are those of all batches below. With the first level, return what later levels will
     refuse and what fits no partition, so that users know it before anything is computed. All
     levels together compute at most `max_results`; None: no limit. `selections` are those of the
-    config.
+    config. What other machines have written may appear up to `latency_s` seconds late.
 
     Raises:
         LimitError: more is to be computed than the limit allows.
@@ -82,6 +84,7 @@ def plan_recalibration(
     """
     if ahead:
         return PlannedLevels(plan=ahead[0], ahead=tuple(ahead[1:]))
+    await_results(mirror, receipts, latency_s)
     holdings = with_left_out(load_holdings(mirror, poll, settling, recipes), selections)
     resolvers = offline_resolvers(cache, references)
     planner = LevelPlanner(

@@ -3,11 +3,11 @@
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from jwmirror.core.model import Receipt
+from jwmirror.core.model import Chain, Receipt
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 
@@ -21,17 +21,29 @@ def await_results(mirror: Path, receipts: Sequence[Receipt], latency_s: float) -
 
     After `latency_s` seconds, go on: whatever reads a file that is missing then, says so.
     """
-    missing = list(_missing(mirror, receipts))
+    _await(lambda: _missing_results(mirror, receipts), latency_s)
+
+
+def await_inputs(mirror: Path, chains: Sequence[Chain], latency_s: float) -> None:
+    """Wait until the stored inputs of chains are visible here, as `await_results`."""
+    items = [item for chain in chains for each in chain.derivations for item in each.inputs]
+    stored = {item.sha256 for item in items if item.sha256 and not item.path}
+    objects = Objects(mirror)
+    _await(lambda: (objects.path(each) for each in stored if not objects.has(each)), latency_s)
+
+
+def _await(missing_now: Callable[[], Iterable[Path]], latency_s: float) -> None:
+    missing = list(missing_now())
     deadline = time.monotonic() + latency_s
     if missing:
         log.info("waiting up to %g s for %d files, such as %s", latency_s, len(missing), missing[0])
     while missing and time.monotonic() < deadline:
         time.sleep(min(LOOK_S, latency_s))
         _look_again({path.parent for path in missing})
-        missing = list(_missing(mirror, receipts))
+        missing = list(missing_now())
 
 
-def _missing(mirror: Path, receipts: Iterable[Receipt]) -> Iterator[Path]:
+def _missing_results(mirror: Path, receipts: Iterable[Receipt]) -> Iterator[Path]:
     objects, provenance = Objects(mirror), Provenance(mirror)
     for receipt in receipts:
         computed = set(receipt.computed)
