@@ -32,12 +32,14 @@ checkpoint plan_recalibration:
     params:
         mirror=mirror,
         run=run,
-        max_results=CONFIG.max_results,
         cache=str(CONFIG.cache),
         recipes=canonical(CONFIG.recipes),
         selections=canonical(CONFIG.criteria),
         limits=canonical(CONFIG.jobs),
-        latency_s=latency,
+        bounds=lambda wildcards: {
+            "max_results": CONFIG.max_results,
+            "latency_s": latency(wildcards),
+        },
         content=lambda wildcards: level_in_words(wildcards.level),
     message:
         "Planning the recalibration of {params.content}"

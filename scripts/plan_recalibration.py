@@ -22,8 +22,7 @@ with failures_are_recorded(Path(snakemake.params.run), "plan_recalibration"):
         below=records.read_all(snakemake.input.below, records.Plan),
         ahead=[p for a in records.read_all(snakemake.input.ahead, PlansAhead) for p in a.plans],
         receipts=records.read_all(snakemake.input.calibrated, records.Receipt),
-        max_results=snakemake.params.max_results,
-        latency_s=snakemake.params.latency_s,
+        **snakemake.params.bounds,
         selections=records.parse(snakemake.params.selections, tuple[records.Selection, ...]),
     )
 sys.stderr.writelines(f"{warning}\n" for warning in planned.warnings)

@@ -12,7 +12,7 @@ from jwmirror.core.model.run import Executor, Heartbeat, StageBeat
 from jwmirror.engine import allocation, memory_pool
 from jwmirror.engine.allocation import begin_attempt
 from jwmirror.engine.batch import ShortOfMemoryError
-from jwmirror.services.run.calibrate import computed_by_all
+from jwmirror.services.run.calibrate import computed_by_all, without_fatal
 from jwmirror.services.run.jobs import attempts
 from jwmirror.services.run.jobs.attempts import (
     BatchJob,
@@ -136,6 +136,19 @@ def test_the_last_attempt_leaves_out_what_ran_whenever_the_job_was_killed(earlie
     present = PresentAttempt(attempt=attempt, earlier=earlier, retries=retries)
 
     assert present.fatal == fatal
+
+
+def test_a_chain_that_is_left_out_is_a_failure_with_a_next_step():
+    """In any of its stages; the chains of other recipes on the same exposure are tried."""
+    deep, quick = (
+        records.chain(records.derivation(product="a"), recipe=name) for name in ("deep", "quick")
+    )
+
+    tried, (failure,) = without_fatal([deep, quick], {"deep/detector1/a"})
+
+    assert tried == [quick]
+    assert (failure.name, failure.cause) == ("deep/a", "killed")
+    assert "all else is published; give jobs more memory" in failure.message
 
 
 @pytest.mark.parametrize(("pid", "stages"), [(7, ("deep/detector1/a",)), (8, ())])

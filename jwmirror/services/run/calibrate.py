@@ -1,6 +1,6 @@
 """Calibrate the exposures or associations of one batch."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,14 +35,12 @@ def calibrate_batch(
 ) -> Receipt:
     """Compute what a batch lacks, and store it, with what the system gives to this job.
 
-    It works in a folder below `work`, the work folder of its run, or, if there is one, in `scratch`
-    (with variables, such as $TMPDIR); `logs` is for this job only. What other machines have stored
-    may appear up to `latency_s` seconds late. MAST's files of the same names are measured here too,
-    because results are compared with them.
+    It works below `work`, the work folder of its run, or in `scratch` (which may have variables);
+    `logs` is for this job only. What other machines have stored may appear up to `latency_s` late.
+    MAST's files of the same names are measured, too, because results are compared with them.
 
     Raises:
-        ShortOfMemoryError: an exposure was killed even when it ran alone, and another attempt
-            can get more memory. Other failures are in the receipt.
+        ShortOfMemoryError: an exposure was killed even alone, and a restart can have more.
     """
     offline_resolvers(cache, references)  # sets the environment of CRDS for the workers, too
     with (
@@ -51,28 +49,35 @@ def calibrate_batch(
         recorded_attempt(job) as present,
     ):
         await_inputs(mirror, chains, latency_s)
-        left_out = [chain for chain in chains if fatal_stage(chain, present.fatal)]
+        tried, left_out = without_fatal(chains, present.fatal)
         receipt = calibrate(
-            [chain for chain in chains if chain not in left_out],
+            tried,
             ResultStore(mirror),
-            workers=present.side_by_side,
             work=folder,
             logs=logs,
             timeout_s=timeout_s,
-            memory_limit=present.memory_limit,
-            has_retries_left=present.can_get_more_memory,
-            seconds_left=present.seconds_left,
             reference_sha1=CacheHashes(cache, ledger_of(mirror, cache)).sha1_of,
             heartbeat=RunFiles(job.run).heartbeat(job.level, job.batch),
+            **present.limits,
         )
-        receipt = replace(
-            receipt,
-            computed=computed_by_all(receipt, present.earlier),
-            failures=(*receipt.failures, *(_left_out(c, present.fatal) for c in left_out)),
-        )
+        receipt = _of_all_attempts(receipt, present.earlier, left_out)
         if receipt.computed:
             measure_archived(mirror, receipt, upstream_after(mirror, poll, settling.waiting))
-    return replace(receipt, attempts=(*present.earlier, end_attempt(present.attempt, "done")))
+    return replace(receipt, attempts=(*receipt.attempts, end_attempt(present.attempt, "done")))
+
+
+def without_fatal(
+    chains: Iterable[Chain], fatal: Collection[str]
+) -> tuple[list[Chain], list[Failure]]:
+    """Return the chains without those that have a `fatal` stage, and the failures of these."""
+    tried: list[Chain] = []
+    left_out: list[Failure] = []
+    for chain in chains:
+        if pipeline := fatal_stage(chain, fatal):
+            left_out.append(_left_out(chain, pipeline))
+        else:
+            tried.append(chain)
+    return tried, left_out
 
 
 def fatal_stage(chain: Chain, fatal: Collection[str]) -> str:
@@ -83,18 +88,30 @@ def fatal_stage(chain: Chain, fatal: Collection[str]) -> str:
     return ""
 
 
-def _left_out(chain: Chain, fatal: Collection[str]) -> Failure:
+def _left_out(chain: Chain, pipeline: str) -> Failure:
     """Return the failure of a chain that the last attempt of its job does not try."""
     return Failure(
         name=f"{chain.recipe}/{chain.product}",
         message=(
-            f"{fatal_stage(chain, fatal)}: its job was killed whenever this stage ran, so the last "
-            "attempt left it out, and all else is published; give jobs more memory "
-            "(calibrate.memory in the config), or exclude it (`exclude` of the recipe)."
+            f"{pipeline}: its job was killed whenever this stage ran, so the last attempt left it "
+            "out, and all else is published; give jobs more memory (calibrate.memory in the "
+            "config), or exclude it (`exclude` of the recipe)."
         ),
         recipe=chain.recipe,
         product=chain.product,
         cause="killed",
+    )
+
+
+def _of_all_attempts(
+    receipt: Receipt, earlier: Sequence[Attempt], left_out: Sequence[Failure]
+) -> Receipt:
+    """Return the receipt of the last attempt of a job with what the earlier ones did."""
+    return replace(
+        receipt,
+        computed=computed_by_all(receipt, earlier),
+        failures=(*receipt.failures, *left_out),
+        attempts=tuple(earlier),
     )
 
 

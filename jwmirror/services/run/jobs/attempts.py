@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
+from typing import TypedDict
 
 from jwmirror.core.jsonio import write
 from jwmirror.core.model.jobs.attempts import Attempt, EndCause, stage_name
@@ -41,6 +42,15 @@ class BatchJob:
         return RunFiles(self.run).attempt(self.level, self.batch, self.attempt)
 
 
+class BatchLimits(TypedDict):
+    """Arguments of `engine.batch.calibrate`."""
+
+    workers: int
+    memory_limit: float  # bytes
+    has_retries_left: bool
+    seconds_left: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class PresentAttempt:
     """The attempt of this process, those before it, and what follows for the exposures."""
@@ -59,6 +69,16 @@ class PresentAttempt:
         """The bytes to plan with: less after kills, which show that estimates are too low."""
         kills = sum(former.end == "memory" for former in self.earlier)
         return stage_budget(self.attempt.memory) / (1 + kills)
+
+    @property
+    def limits(self) -> "BatchLimits":
+        """The limits of the calibration, by the names of its arguments."""
+        return BatchLimits(
+            workers=self.side_by_side,
+            memory_limit=self.memory_limit,
+            has_retries_left=self.can_get_more_memory,
+            seconds_left=self.seconds_left,
+        )
 
     @property
     def is_last(self) -> bool:
