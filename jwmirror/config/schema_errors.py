@@ -69,9 +69,11 @@ def describe_error(error: jsonschema.ValidationError, content: YamlText) -> list
     allowed = list(of_schema["properties"])
     prefix, suffix = (f"{describe_path(path)}: ", "") if path else ("", " at the top level")
     inside = _keys_inside(of_schema["properties"])
+    others = of_schema.get("patternProperties", ())
+    known = {*allowed, *(key for key in found for other in others if re.search(other, str(key)))}
     return [
         f"{content.place((*path, key))}{prefix}{_unknown_key(key, allowed, suffix, inside)}"
-        for key in sorted(set(found) - set(allowed), key=str)
+        for key in sorted(set(found) - known, key=str)
     ]
 
 

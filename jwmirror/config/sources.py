@@ -51,12 +51,15 @@ def with_site(content: YamlText) -> YamlText:
     """Return a config laid over the site file that it names; the config, if it names none.
 
     Raises:
-        ConfigError: the site file cannot be read.
+        ConfigError: the site file cannot be read, or has no keys.
     """
     file = content.value.get("site") if isinstance(content.value, Mapping) else None
     if not file or not isinstance(file, str):
         return content  # the schema reports what is no text
     site = read_yaml(Path(file), "correct `site` in the config")
+    if not isinstance(site.value, Mapping | None):
+        why = "expected settings of a site, such as `calibrate: {memory: 190}`"
+        raise ConfigError([f"{file}: {why}; found none of the keys {', '.join(SITE_KEYS)}"])
     others = [path for path in site.written if _is_other(path)]
     why = f"is no setting of a site ({', '.join(SITE_KEYS)}); move it to the config"
     mistakes = [YamlMistake(path, site.locate(path, why)) for path in others]

@@ -64,7 +64,12 @@ class YamlText:
         return f"{self.place(path)}{describe_path(path) or 'config'}: {why}"
 
     def placed(self, mistake: str) -> str:
-        """Return a message that begins with the path of a value, with the place of it before it."""
+        """Return a message that begins with the path of a value, with the place of it before it.
+
+        One that begins with a place stays as it is.
+        """
+        if any(mistake.startswith(f"{written.place}: ") for written in self.written.values()):
+            return mistake
         named = [path for path in self.written if _begins_with(mistake, describe_path(path))]
         return f"{self.place(max(named, key=len))}{mistake}" if named else mistake
 

@@ -208,10 +208,17 @@ def test_stages_run_on_the_disk_that_the_site_names(tmp_path, monkeypatch):
         assert folder == Path("mirror/work")
 
 
-@pytest.mark.parametrize("scratch", ["$NOT_SET_HERE", "/proc/none"])
-def test_a_scratch_folder_that_is_not_there_is_named(scratch):
+@pytest.mark.parametrize(
+    ("scratch", "why"),
+    [
+        ("$NOT_SET_HERE", "its variable is not set"),
+        ("/proc/none", "there is no /proc/none"),
+        ("/proc/version", "found /proc/version"),
+    ],
+)
+def test_a_scratch_folder_that_is_not_there_is_named(scratch, why):
     """With the node and the key of the config; nothing is computed elsewhere."""
     with pytest.raises(CalibrationError, match=r"calibrate\.scratch: .* correct it") as raised:
         scratch_folder(scratch, Path("mirror/work")).__enter__()
 
-    assert scratch in str(raised.value)
+    assert scratch in str(raised.value) and f"; {why} on " in str(raised.value)

@@ -1,11 +1,13 @@
 """Settings of a site: limits of jobs, partitions, and the file that keeps them from the config."""
 
 import os
+from contextlib import chdir
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
-from snakemake_executor_plugin_slurm.partitions import read_partition_file
+from snakemake_executor_plugin_slurm.partitions import PartitionLimits, read_partition_file
 
 from jwmirror.config.load import build_config, read_content
 from jwmirror.core.errors import ConfigError
@@ -143,3 +145,35 @@ def test_the_shipped_example_is_right(tmp_path):
     ]
     plugin = {p.name: p.limits.max_runtime for p in read_partition_file(example)}
     assert plugin == {"short": 240, "large": 48 * 60}
+
+
+@pytest.mark.parametrize("content", ["hello", "[1, 2]"])
+def test_a_site_file_without_keys_is_a_mistake(tmp_path, content):
+    """It would have been without effect, or a mistake for each of its items."""
+    (tmp_path / "site.yaml").write_text(content)
+
+    (mistake,) = mistakes_of(tmp_path, named=str(tmp_path / "site.yaml"))
+
+    assert mistake.startswith(f"{tmp_path}/site.yaml: expected settings of a site, such as `calib")
+
+
+def test_a_misspelt_limit_of_a_partition_is_a_mistake(tmp_path):
+    """Else the partition would have no limit, and the Slurm plugin would end with a traceback."""
+    every = [f.name for f in fields(PartitionLimits)] + ["slurm_cluster", "cluster", "clusters"]
+    others = dict.fromkeys(set(every) - {"max_runtime", "max_mem_mb", "max_threads"}, 1)
+
+    (mistake,) = mistakes_of(tmp_path, site={"partitions": {"short": {"max_runtme": 120}}})
+
+    assert "partitions.short: unknown key 'max_runtme'; did you mean 'max_runtime'?" in mistake
+    assert config_of(tmp_path, {"partitions": {"short": others}}).jobs.partitions
+
+
+@pytest.mark.parametrize("name", ["site.yaml", "calibrate.yaml"])
+def test_a_mistake_in_a_site_file_has_one_place(tmp_path, name):
+    """Also if the file has the name of a key of the config."""
+    (tmp_path / name).write_text("calibrate: {minutes: many}")
+
+    with chdir(tmp_path):
+        (mistake,) = mistakes_of(tmp_path, named=name, calibrate={"batch": 2})
+
+    assert mistake.startswith(f"{name}, line 1: calibrate.minutes: found 'many'")

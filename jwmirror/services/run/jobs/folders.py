@@ -62,11 +62,13 @@ def scratch_folder(scratch: str, otherwise: Path) -> Iterator[Path]:
     if not scratch:
         yield otherwise
         return
-    folder = Path(os.path.expandvars(scratch))
+    folder, node = Path(os.path.expandvars(scratch)), os.uname().nodename
     if not os.access(folder, os.W_OK | os.X_OK):
+        why = f"found {folder}" if folder.exists() else f"there is no {folder}"
+        why = "its variable is not set" if "$" in str(folder) else why
         raise CalibrationError(
-            f"calibrate.scratch: {scratch} is {folder} on {os.uname().nodename}, expected a folder "
-            "that this job can write to; nothing was computed; correct it, and run again."
+            f"calibrate.scratch: {scratch}: expected a folder that this job can write to; {why} on "
+            f"{node}; nothing was computed; correct it, and run again."
         )
     with TemporaryDirectory(prefix="jwmirror-", dir=folder) as made:
         yield Path(made)
