@@ -42,8 +42,8 @@ def print_json(record: object) -> None:
 
 def print_json_error(error: BaseException, exit_code: int) -> None:
     """Print an error as JSON, in place of the answer: its kind, message, mistakes, exit code."""
-    message = getattr(error, "message", None)  # click's errors have no text otherwise
-    text = message if isinstance(message, str) else error_line(error)
+    of_click = getattr(error, "format_message", None)
+    text = of_click() if of_click else error_line(error)
     mistakes = error.mistakes if isinstance(error, ConfigError) else []
     kind = type(error).__name__
     print_json(

@@ -17,8 +17,10 @@ from jwmirror.core.model.product import REPROCESSED
 from jwmirror.services.inspect.answers.identification import identify_files
 from jwmirror.services.inspect.answers.outdated import outdated_files
 from jwmirror.store.objects import Objects
+from tests.conftest import need
 from tests.setup.command_line import answer, run
 from tests.setup.mirrors import MOSAIC, SmallMirror
+from tests.setup.other_user import NOBODY
 
 VERSIONS = ("1.16.0", "1.17.1", "1.18.0")  # of jwst, one in each generation
 SUFFIXES = ("rate", "cal", "i2d", "x1d")
@@ -38,6 +40,34 @@ def writer(name: str, version: str, number: int):
     table = fits.BinTableHDU.from_columns([fits.Column("FLUX", "E", array=pixels[0])], name="LIST")
     hdus = fits.HDUList([fits.PrimaryHDU(header=header), fits.ImageHDU(pixels, name="SCI"), table])
     return lambda path: hdus.writeto(path, overwrite=True)
+
+
+def said_to_another_user(mirror: Path, file: Path) -> str:
+    """Return what a process of another user of the machine finds out about a file."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.chdir(mirror.parent)  # the folders above need not let this user pass
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            with open(writer, "w") as pipe:
+                try:
+                    found = identify_files(Path(mirror.name), [file.name]).files[0]
+                except BaseException:
+                    import traceback
+
+                    pipe.write(traceback.format_exc())
+                    raise
+                pipe.write(f"{found.kind} {len(found.known)} {len(found.namesakes)}")
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader) as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return said
 
 
 @pytest.fixture
@@ -77,7 +107,12 @@ def loose_files(stored, folder: Path):
             foreign = bytearray(data)
             place = chance.randrange(2 * 2880, 2 * 2880 + 30 * 40 * 4)  # in SCI
             foreign[place] ^= 1 << chance.randrange(8)
-            path.write_bytes(foreign if number % 2 else chance.randbytes(3000))
+            others = (
+                foreign,
+                foreign[: chance.randint(place + 1, len(data))],
+                chance.randbytes(3000),
+            )
+            path.write_bytes(others[number % 3])
         yield path, treatment, name, version
 
 
@@ -194,6 +229,23 @@ def test_outdated_knows_what_mast_lists_and_the_mirror_lacks(
     )
 
 
+def test_another_issue_of_an_association_takes_its_place(empty_mirror, tmp_path):
+    """MAST gives it another time in its name; the former one leaves the view."""
+    former, present = (f"jw01345-o001_2026010{day}t000000_image3_00001_asn.json" for day in (1, 2))
+    row = empty_mirror.hold(former, lambda path: path.write_text('{"asn_id": "o001"}'))
+    empty_mirror.publish("first")
+    (tmp_path / "mine").mkdir()
+    copy = tmp_path / "mine" / former
+    copy.write_bytes(Objects(empty_mirror.root).path(row.sha256).read_bytes())
+    del empty_mirror.rows[row.path]
+    empty_mirror.hold(present, lambda path: path.write_text('{"asn_id": "o002"}'))
+    empty_mirror.publish("restamped")
+
+    page = " ".join(run("outdated", copy.parent, "--mirror", empty_mirror.root).split())
+
+    assert f"{former}: replaced by {present} in the current generation" in page
+
+
 def test_nothing_is_said_of_a_file_that_its_reader_may_not_read(
     archive_mirror, empty_mirror, tmp_path, monkeypatch
 ):
@@ -208,3 +260,24 @@ def test_nothing_is_said_of_a_file_that_its_reader_may_not_read(
     file = identify_files(empty_mirror.root, [str(copy)]).files[0]
 
     assert (file.kind, file.known, file.namesakes) == ("unknown", (), ())
+
+
+def test_another_user_is_told_only_of_public_files(empty_mirror):
+    """A process of another user, which has a copy of an exclusive file."""
+    need("" if os.geteuid() == 0 else "only root can become another user")
+    name = exposure_name(2, "i2d")
+    row = empty_mirror.hold(name, writer(name, "1.16.0", 2), exclusive=True)
+    empty_mirror.publish("exclusive")
+    copy = empty_mirror.root.parent / name
+    copy.write_bytes(Objects(empty_mirror.root).path(row.sha256).read_bytes())
+    copy.chmod(0o644)
+    copy.parent.chmod(0o755)
+    assert identify_files(empty_mirror.root, [str(copy)]).files[0].kind == "version"
+
+    exclusive = said_to_another_user(empty_mirror.root, copy)
+    empty_mirror.hold(name, writer(name, "1.16.0", 2), exclusive=False)
+    empty_mirror.publish("released")
+    public = said_to_another_user(empty_mirror.root, copy)
+
+    assert exclusive == "unknown 0 0"
+    assert public == "version 1 0"

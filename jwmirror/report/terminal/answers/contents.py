@@ -10,6 +10,7 @@ from jwmirror.core.model.answers import contents as records
 from jwmirror.report import formatting
 
 MAST = "MAST"
+ASSOCIATION = {UPSTREAM: ("asn",)}  # the files of a root that is an association's
 
 
 def contents_page(contents: records.Contents, all_lines: bool = False) -> Group:
@@ -56,10 +57,13 @@ def _observation(observation: records.ObservationFiles, all_lines: bool) -> Iter
             for each in product.members
         ]
         yield from formatting.shortened(lines, all_lines)
-    if observation.others:
+    others = [each for each in observation.others if each.files != ASSOCIATION]
+    if others:
         yield Text("  in no association of stage 3")
-        lines = [f"      {each.root}{_files(each.files)}" for each in observation.others]
+        lines = [f"      {each.root}{_files(each.files)}" for each in others]
         yield from formatting.shortened(lines, all_lines)
+    if associations := len(observation.others) - len(others):
+        yield Text(f"  and {formatting.count(associations, 'file')} of associations", style="dim")
 
 
 def _files(files: records.Suffixes) -> str:

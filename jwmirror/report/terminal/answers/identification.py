@@ -54,7 +54,9 @@ def _state(known: answers.KnownVersion) -> str:
     """Return what became of a version, and why."""
     reasons = "; ".join(map(formatting.reason_text, known.reasons))
     if known.state == answers.REPLACED:
-        return f"replaced in the current generation: {reasons}"
+        renamed = known.now and known.now.filename != known.version.entry.filename
+        by = f" by {known.now.filename}" if known.now and renamed else ""
+        return f"replaced{by} in the current generation: {reasons}"
     if known.state == answers.REPLACED_AT_MAST:
         return f"MAST lists another version, which the mirror does not have: {reasons}"
     return STATES[known.state]

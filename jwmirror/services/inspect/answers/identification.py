@@ -22,6 +22,7 @@ from jwmirror.core.model.maintenance import FileHistory, FileVersion
 from jwmirror.core.model.product import PEDIGREE
 from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import GONE
+from jwmirror.core.names import parse_association
 from jwmirror.services.inspect.change_reasons import ChangeReasons, changed_values
 from jwmirror.store.access import is_owner, may_be_read
 from jwmirror.store.generations import Generations
@@ -107,11 +108,10 @@ class KnownFiles:
             for version in (*self.history.versions, *_kept_versions(self.history))
             if self._may_be_read(version.sha256)
         ]
-        rows = current.entries()
+        self._rows = current.entries()
         wanted = {version.path for version in self._versions}
-        self._now = {
-            path: rows[row] for row, path in enumerate(rows.column("path")) if path in wanted
-        }
+        paths = enumerate(self._rows.column("path"))
+        self._now = {path: self._rows[row] for row, path in paths if path in wanted}
 
     @cached_property
     def _run(self) -> Run | None:
@@ -122,6 +122,17 @@ class KnownFiles:
         """When MAST was asked last, ISO; "" if no poll is on record."""
         poll = self._run.poll if self._run else None
         return max((listing.asked_at for listing in poll.listings), default="") if poll else ""
+
+    @cached_property
+    def _reissued(self) -> dict[object, Entry]:
+        """The associations and pools of the current generation, by what their names have in common.
+
+        Each issue has another time in its name.
+        """
+        rows = self._rows.where("origin", UPSTREAM)
+        names = [path.rpartition("/")[2] for path in rows.column("path")]
+        issues = ((row, parse_association(name)) for row, name in enumerate(names))
+        return {issue: rows[row] for row, issue in issues if issue}
 
     @cached_property
     def _listed(self) -> Mapping[str, Product]:
@@ -167,7 +178,7 @@ class KnownFiles:
 
     def _known(self, version: FileVersion) -> answers.KnownVersion:
         """Return a version with what became of it."""
-        now = self._now.get(version.path)
+        now = self._now.get(version.path) or self._reissue_of(version)
         if now is not None and not self._may_be_read(now.sha256):
             now = None
         if now is None:
@@ -186,6 +197,11 @@ class KnownFiles:
         return answers.KnownVersion(
             version=version, state=answers.VANISHED if is_gone else answers.PRESENT
         )
+
+    def _reissue_of(self, version: FileVersion) -> Entry | None:
+        """Return the row that has another issue of an association or pool, if there is one."""
+        issue = parse_association(version.entry.filename)
+        return self._reissued.get(issue) if issue and version.entry.origin == UPSTREAM else None
 
     def _listed_instead(self, now: Entry) -> Product | None:
         """Return the version that MAST lists in place of a file of the mirror, if it does."""
