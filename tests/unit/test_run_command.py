@@ -283,3 +283,18 @@ def test_the_log_cannot_be_written(folder, monkeypatch):
 
     with pytest.raises(StoreError, match="call `jwmirror run` in a folder that you can write to"):
         run_workflow([], print, print, (sys.executable, "-c", ""))
+
+
+def test_an_error_while_it_runs_ends_the_child_too(folder):
+    """As if the terminal is gone: no Snakemake is left behind."""
+
+    def fails(line: str) -> None:
+        raise BrokenPipeError
+
+    script = BEGIN.format(run=RUN, mirror=str(folder / "mirror")) + SLEEP
+    started = time.monotonic()
+
+    with pytest.raises(BrokenPipeError):
+        run_workflow([], fails, print, (sys.executable, "-c", script))
+
+    assert time.monotonic() - started < 30

@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
+from typing import Any, Self
 
 from jwmirror.config.workflow_files import workflow_in
 from jwmirror.core.errors import StoreError, plain_text
@@ -65,65 +65,68 @@ def new_log(folder: Path) -> Path:
     return path
 
 
-@dataclass
-class SnakemakeProcess:
+class SnakemakeCall:
     """Snakemake in a session of its own, so that signals reach it, and its jobs, exactly once.
 
-    Its output goes to a log. The first signal that stops is passed on, so that it ends its jobs;
-    the second one kills all. The mirror bears both.
+    Its output goes to a log. While the block runs, the first signal that stops this process is
+    passed on as an interrupt, so that it ends its jobs; the second one kills all. The mirror bears
+    both. If the block ends by an error, so does Snakemake.
     """
 
-    process: subprocess.Popen[bytes]
-    signals: list[int] = field(default_factory=list)  # that were passed on
+    def __init__(self, words: Sequence[str], log: Path, variables: Mapping[str, str]):
+        self.signals: list[int] = []  # that this process got
+        self._words, self._log, self._variables = words, log, variables
+        self._process: subprocess.Popen[bytes] | None = None
+        self._handlers: dict[int, Any] = {}
 
-    @classmethod
-    def start(
-        cls, words: Sequence[str], log: Path, variables: Mapping[str, str]
-    ) -> "SnakemakeProcess":
-        """Start it, with some more environment variables."""
+    def __enter__(self) -> Self:
+        self._handlers = {each: signal.signal(each, self._handle) for each in SIGNALS}
         path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-        with open(log, "ab") as output:
-            process = subprocess.Popen(
-                words,
-                env={**os.environ, "PATH": path, **variables},
+        with open(self._log, "ab") as output:
+            self._process = subprocess.Popen(
+                self._words,
+                env={**os.environ, "PATH": path, **self._variables},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
-        return cls(process)
+        if self.signals:  # while it was started
+            self._send(signal.SIGINT)
+        return self
 
-    @contextmanager
-    def passing_signals(self, on_first: Callable[[], None]) -> Iterator[None]:
-        """Pass signals on to it while the block runs; `on_first` is called for the first one."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process and self._process.poll() is None:
+            self._send(signal.SIGINT)
+            self._process.wait()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
-        def handle(number: int, _: FrameType | None) -> None:
-            is_first = not self.signals
-            self.signals.append(number)
-            self._send(signal.SIGINT if is_first else signal.SIGKILL)
-            if is_first:
-                on_first()
-
-        before = {number: signal.signal(number, handle) for number in SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def ends_within(self, seconds: float) -> bool:
+    def has_ended(self, within_s: float) -> bool:
         """Wait so long for its end; return whether it has ended."""
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(seconds)
-            return True
+        if self._process:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(within_s)
+                return True
         return False
 
     @property
     def code(self) -> int:
-        """Its exit code, as a shell gives it."""
-        code = -self.signals[0] if self.signals else self.process.returncode or 0
+        """Its exit code, as a shell gives it; after a signal, the one that this stands for."""
+        code = self._process.returncode or 0 if self._process else 1
+        code = -self.signals[0] if self.signals else code
         return 128 - code if code < 0 else code
 
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        self.signals.append(number)
+        self._send(signal.SIGINT if len(self.signals) == 1 else signal.SIGKILL)
+
     def _send(self, number: int) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, number)
+        if self._process:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)

@@ -10,7 +10,7 @@ from jwmirror.core.model.run import RunMessage
 from jwmirror.services.start.progress import RunProgress
 from jwmirror.services.start.snakemake import (
     COMMAND,
-    SnakemakeProcess,
+    SnakemakeCall,
     new_log,
     snakemake_arguments,
 )
@@ -42,13 +42,12 @@ def run_workflow(
         messages = Path(private) / "messages"
         messages.touch()
         words = [*command, *snakemake_arguments(arguments, folder)]
-        process = SnakemakeProcess.start(words, log, {MESSAGES: str(messages)})
         watch = RunWatch(messages, show, warn)
-        with process.passing_signals(lambda: warn(STOPPING)):
-            while not process.ends_within(INTERVAL_S):
-                watch.look()
+        with SnakemakeCall(words, log, {MESSAGES: str(messages)}) as call:
+            while not call.has_ended(INTERVAL_S):
+                watch.look(is_stopping=bool(call.signals))
         watch.look()
-    return _end(process, watch, log.relative_to(folder))
+    return _end(call, watch, log.relative_to(folder))
 
 
 @dataclass
@@ -61,10 +60,14 @@ class RunWatch:
     begun: RunMessage | None = None
     error: RunMessage | None = None  # the last one
     _seen: int = 0
+    _is_stopping: bool = False
     _progress: list[RunProgress] = field(default_factory=list)
 
-    def look(self) -> None:
-        """Show what is new."""
+    def look(self, is_stopping: bool = False) -> None:
+        """Show what is new, and once that the run is about to stop."""
+        if is_stopping and not self._is_stopping:
+            self._is_stopping = True
+            self.warn(STOPPING)
         messages = read_messages(self.messages)
         for message in messages[self._seen :]:
             self._take(message)
@@ -85,9 +88,9 @@ class RunWatch:
             self.error = message
 
 
-def _end(process: SnakemakeProcess, watch: RunWatch, log: Path) -> int:
+def _end(call: SnakemakeCall, watch: RunWatch, log: Path) -> int:
     """Show the summary, or what Snakemake printed if no run began; return the exit code."""
-    code, begun = process.code, watch.begun
+    code, begun = call.code, watch.begun
     if begun is None and not code:
         watch.show(log.read_text(errors="replace").rstrip("\n"))
         log.unlink()  # of a dry run or a help text, of which all is shown
@@ -96,7 +99,7 @@ def _end(process: SnakemakeProcess, watch: RunWatch, log: Path) -> int:
         for line in summary_lines(Path(begun.mirror), begun.text, is_complete=not code):
             watch.show(line)
         watch.show(f"Snakemake's log: {log}")
-    if process.signals:
+    if call.signals:
         watch.warn(STOPPED)
     elif code:
         for line in _reason(watch.error or ended_early(begun, code, log)):
