@@ -20,7 +20,7 @@ from jwmirror_simulator.mast import faults
 SOURCES = ("jwmirror", "jwmirror_simulator", "rules", "scripts", "profiles", "envs", "config")
 FILES = ("Snakefile", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 UNCAL = "jw01345002001_02101_00002_nrca1_uncal.fits"
-PATIENCE_S = 240
+PATIENCE_S = 900  # for a busy machine
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Installation:
         """Run one of its programs, and return the lines that it prints; it must succeed."""
         process = self.start(program, *words, **options)
         output, _ = process.communicate(timeout=PATIENCE_S)
+        print(*words, output, sep="\n")  # shown if the test fails
         assert process.returncode == 0, output
         return output.splitlines()
 
