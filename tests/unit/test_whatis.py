@@ -19,7 +19,7 @@ from jwmirror.services.inspect.answers.outdated import outdated_files
 from jwmirror.store.objects import Objects
 from tests.conftest import need
 from tests.setup.command_line import answer, run
-from tests.setup.mirrors import MOSAIC, SmallMirror
+from tests.setup.mirrors import MOSAIC, SmallMirror, made_from
 from tests.setup.other_user import NOBODY
 
 VERSIONS = ("1.16.0", "1.17.1", "1.18.0")  # of jwst, one in each generation
@@ -32,14 +32,19 @@ def exposure_name(number: int, suffix: str) -> str:
     return f"jw0134500{number % 9 + 1}001_02101_{number:05d}_nrcb1_{suffix}.fits"
 
 
-def writer(name: str, version: str, number: int):
+def writer(name: str, version: str, number: int, by: str = "MAST"):
     """Return a writer of one version; the pixels of the last two versions of odd ones are equal."""
     seed = VERSIONS.index(version) - (number % 2 and version == VERSIONS[2])
     pixels = np.random.default_rng([number, seed]).normal(1, 0.1, (30, 40)).astype("f4")
-    header = fits.Header({"FILENAME": name, "CAL_VER": version, "TELESCOP": "JWST"})
+    header = fits.Header({"FILENAME": name, "CAL_VER": version, "TELESCOP": "JWST", "BY": by})
     table = fits.BinTableHDU.from_columns([fits.Column("FLUX", "E", array=pixels[0])], name="LIST")
     hdus = fits.HDUList([fits.PrimaryHDU(header=header), fits.ImageHDU(pixels, name="SCI"), table])
     return lambda path: hdus.writeto(path, overwrite=True)
+
+
+def stored_name(stored, name: str, version: str) -> str:
+    """Return the name of an object, its sha256."""
+    return stored[name][version].name
 
 
 def said_to_another_user(mirror: Path, file: Path) -> str:
@@ -72,14 +77,22 @@ def said_to_another_user(mirror: Path, file: Path) -> str:
 
 @pytest.fixture
 def archive_mirror(empty_mirror: SmallMirror) -> dict[str, dict[str, Path]]:
-    """A mirror with three generations of ten products; by name and version the stored file."""
+    """A mirror with three generations of ten products, from MAST and of recipe deep.
+
+    By name and version the stored file. The pixels of some results are those of MAST's file.
+    """
     stored: dict[str, dict[str, Path]] = {}
+    path = Objects(empty_mirror.root).path
     for version in VERSIONS:
         for number in range(10):
             name = exposure_name(number, SUFFIXES[number % 4])
             row = empty_mirror.hold(name, writer(name, version, number), cal_ver=version)
-            path = Objects(empty_mirror.root).path(row.sha256)
-            stored.setdefault(name, {})[version] = path
+            made = made_from("image2", name.rpartition("_")[0], name, photom={"version": version})
+            seed = number if number % 3 == 0 else number + 100
+            result = empty_mirror.make(made, name, writer(name, version, seed, by="deep"))
+            of_name = stored.setdefault(name, {})
+            of_name[version] = path(row.sha256)
+            of_name[f"deep {version}"] = path(result.files[0].sha256)
         empty_mirror.publish(version)
     return stored
 
@@ -90,7 +103,7 @@ def loose_files(stored, folder: Path):
     for number in range(FILES):
         treatment = ("copied", "renamed", "edited", "cut", "foreign")[number % 5]
         name = chance.choice(sorted(stored))
-        version = chance.choice(VERSIONS)
+        version = chance.choice(sorted(stored[name]))
         data = stored[name][version].read_bytes()
         own = folder / str(number)
         own.mkdir()
@@ -124,20 +137,21 @@ def test_200_files_are_known_for_what_they_are_or_unknown(archive_mirror, empty_
     found = identify_files(empty_mirror.root, [str(path) for path, *_ in files]).files
 
     kinds: Counter[tuple[str, str]] = Counter()
+    allowed = {"copied": "version", "renamed": "version", "foreign": "unknown"}
     for (path, treatment, name, version), file in zip(files, found, strict=True):
         kinds[treatment, file.kind] += 1
-        matches = {known.version.entry.product for known in file.known}
-        pairs = {(product.filename, product.cal_ver) for product in matches}
-        allowed = {"copied": "version", "renamed": "version", "foreign": "unknown"}
+        known = {each.version.sha256: each.version.entry.filename for each in file.known}
+        objects = [Objects(empty_mirror.root).path(sha256) for sha256 in known]
         assert file.kind in {allowed.get(treatment, treatment), "unknown"}, (path, file)
+        assert (stored_name(archive_mirror, name, version) in known) == (file.kind != "unknown")
+        assert set(known.values()) <= {name}
+        if file.kind == "version":
+            assert len(known) == 1
         if file.kind == "edited":  # the pixels may be those of two versions
-            data = [fits.getdata(archive_mirror[n][v], "SCI") for n, v in pairs]
+            data = [fits.getdata(each, "SCI") for each in objects]
             assert all(np.array_equal(each, fits.getdata(path, "SCI")) for each in data)
         if file.kind == "cut":
-            wholes = [archive_mirror[n][v].read_bytes() for n, v in pairs]
-            assert all(whole.startswith(path.read_bytes()) for whole in wholes)
-        assert ((name, version) in pairs) == (file.kind != "unknown")
-        assert file.kind != "version" or pairs == {(name, version)}
+            assert all(each.read_bytes().startswith(path.read_bytes()) for each in objects)
     assert kinds["copied", "version"] + kinds["renamed", "version"] == FILES * 2 // 5
     assert kinds["edited", "edited"] > FILES // 10 and kinds["cut", "cut"] > FILES // 10
     assert kinds["foreign", "unknown"] == FILES // 5

@@ -10,6 +10,7 @@ from jwmirror.report import formatting
 
 PORTAL = "https://mast.stsci.edu/portal/Mashup/Clients/DOI/DOIPortal.html"
 HELP = "https://archive.stsci.edu/publishing/doi"
+ATTRIBUTIONS = "https://archive.stsci.edu/publishing/data-attributions"
 
 
 def citation_page(citation: records.Citation, all_lines: bool = False) -> Group:
@@ -24,6 +25,7 @@ def citation_page(citation: records.Citation, all_lines: bool = False) -> Group:
     parts += formatting.section("Versions and parameters", list(_facts(citation)), True, False)
     parts += [Text("\nMethods (LaTeX)", style="bold"), Text(citation.methods)]
     parts += [Text("\nBibTeX", style="bold"), *map(Text, citation.bibtex)]
+    parts.append(Text(f"\nAcknowledgements that MAST asks for: {ATTRIBUTIONS}"))
     if citation.left_out:
         files = formatting.count(citation.left_out, "file")
         parts.append(Text(f"left out: {files} that you may not read", style="dim"))
