@@ -5,6 +5,7 @@ whose keyword table lists the highest level of each exposure only, and then 100 
 client is real, astroquery included. Measure on an idle machine.
 """
 
+import hashlib
 import json
 import multiprocessing
 import resource
@@ -38,14 +39,16 @@ Tables = dict[str, list[dict]]  # observations, products (by obsid) and keywords
 
 
 class Server(ThreadingHTTPServer):
-    """A MAST with tables that do not change; it counts requests and those at the same time."""
+    """A MAST that counts requests, and those at the same time, and answers after a pause."""
 
     daemon_threads = True
 
-    def __init__(self, observations: Tables, products: Tables, keywords: Tables):
+    def __init__(self, tables: tuple[Tables, Tables, Tables], pause_s: float = PAUSE_S):
         super().__init__(("127.0.0.1", 0), Handler)
+        observations, self.products, keywords = tables
         self.tables = {"Mast.Caom.Filtered": observations, f"{KEYWORDS}Nircam": keywords}
-        self.products = products
+        self.pause_s = pause_s
+        self.contents: dict[str, bytes] = {}  # of the files that were reprocessed
         self.requests = self.files = self.now = self.most = 0
 
     def rows(self, service: str, params: dict[str, Any]) -> list[dict]:
@@ -54,6 +57,18 @@ class Server(ThreadingHTTPServer):
             return [row for obsid in params["obsid"].split(",") for row in self.products[obsid]]
         wanted = next(f for f in params["filters"] if f["paramName"] in ("program", "proposal_id"))
         return self.tables[service].get(str(wanted["values"][0]), [])
+
+    def reprocess(self, contents: dict[str, bytes]) -> None:
+        """Give some files of program 1345 new bytes, and their rows what MAST says of these."""
+        self.contents |= contents
+        for row in self.tables[f"{KEYWORDS}Nircam"]["1345"]:
+            if content := contents.get(row["filename"]):
+                row["checksum"] = hashlib.md5(content, usedforsecurity=False).hexdigest()
+                row["fileSize"] = len(content)
+                row["date_mjd"] += 1
+        for row in (row for rows in self.products.values() for row in rows):
+            if content := contents.get(row["productFilename"]):
+                row["size"] = len(content)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -75,16 +90,17 @@ class Handler(BaseHTTPRequestHandler):
         self._end(json.dumps(answer).encode())
 
     def do_GET(self) -> None:
-        """Answer a request for a file: it is the same as ever."""
+        """Answer a request for a file: it is the same as ever, unless it was reprocessed."""
         self._begin()
         self.server.files += 1
-        self._end(b"", 304)
+        content = self.server.contents.get(unquote(self.path).rpartition("/")[2])
+        self._end(content or b"", 200 if content else 304)
 
     def _begin(self) -> None:
         self.server.requests += 1
         self.server.now += 1
         self.server.most = max(self.server.most, self.server.now)
-        time.sleep(PAUSE_S)
+        time.sleep(self.server.pause_s)
 
     def _end(self, content: bytes, status: int = 200) -> None:
         self.server.now -= 1
@@ -107,7 +123,7 @@ def page_of(rows: list[dict], page: int, size: int) -> dict:
 
 def serve(connection: Connection) -> None:
     """Serve the large program and the small ones; send the counts when asked."""
-    observations, products, keywords = large_program()
+    observations, products, keywords = large_program(PRODUCTS, OBSERVATIONS)
     for number in range(FIRST, FIRST + SMALL):
         obsid, name = str(number), f"jw{number:05d}001001_02101_00001_nrca1"
         row = program.offer_row(f"{name}_cal.fits", 0, "cal.fits", 1000)
@@ -115,21 +131,26 @@ def serve(connection: Connection) -> None:
         products[obsid] = [{**row, "obsID": obsid, "proposal_id": obsid}]
         cells = program.keyword_row(f"{name}_cal.fits", Random(number), 1000)
         keywords[obsid] = [{**cells, "program": number}]
-    server = Server(observations, products, keywords)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    connection.send(f"http://127.0.0.1:{server.server_port}")
+    server = started(Server((observations, products, keywords)), connection)
     while connection.recv():
         connection.send((server.requests, server.files, server.most))
         server.requests = server.files = server.most = 0
 
 
-def large_program() -> tuple[Tables, Tables, Tables]:
-    """Return the tables of program 1345, whose exposures are shared out among its observations."""
+def started(server: Server, connection: Connection) -> Server:
+    """Start a server in a thread, and send its address."""
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    connection.send(f"http://127.0.0.1:{server.server_port}")
+    return server
+
+
+def large_program(count: int, groups: int) -> tuple[Tables, Tables, Tables]:
+    """Return the tables of program 1345 with `count` products in so many of CAOM's observations."""
     offers, rows = (
         [row for page in table for row in json.loads(page)["data"]]
-        for table in program.pages(PRODUCTS)
+        for table in program.pages(count)
     )
-    per_row = -(-len(offers) // OBSERVATIONS)
+    per_row = -(-len(offers) // groups)
     observations: list[dict] = []
     products: Tables = defaultdict(list)
     for number, row in enumerate(offers):
@@ -180,10 +201,10 @@ def measured(
 
 
 @contextmanager
-def mast() -> Iterator[tuple[str, Connection]]:
-    """Run the server in a process."""
+def mast(serve: Callable[..., None] = serve, *options: object) -> Iterator[tuple[str, Connection]]:
+    """Run a server in a process; yield its address and the connection to `serve`."""
     here, there = multiprocessing.Pipe()
-    process = multiprocessing.Process(target=serve, args=(there,), daemon=True)
+    process = multiprocessing.Process(target=serve, args=(there, *options), daemon=True)
     process.start()
     yield here.recv(), here
     process.terminate()

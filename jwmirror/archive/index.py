@@ -42,18 +42,21 @@ COLUMNS = ("product_program", "product_uri", "origin", *_PART, *_ROW)  # that an
 class HeldIndex:
     """The upstream files of one program among a mirror's entries, those of a `generation`.
 
-    `rows` has a row for each URI. `entries` needs only COLUMNS: an Entry is built, and its other
-    columns are read, only where more than the row is needed.
+    `rows` has a row for each URI. `entries` needs only COLUMNS, and is not kept: an Entry is built,
+    and its other columns are read, only where more than the row is needed.
     """
 
     def __init__(self, entries: Iterable[Entry], program: int, generation: int = 0):
         self.generation = generation
-        self._entries = entries_of(entries)
-        numbers = self._entries.by_program.get(program, ())
-        self._of_program = self._entries.rows(numbers)
-        rows = map(HeldRow, numbers, *map(self._of_program.column, _ROW))
-        uris = self._of_program.column("product_uri")
-        self.rows: dict[str, HeldRow] = dict(zip(uris, rows, strict=True))
+        entries = entries_of(entries)
+        self._whole = entries.reader
+        numbers = entries.by_program.get(program, ())
+        of_program = entries.rows(numbers)
+        rows = map(HeldRow, numbers, *map(of_program.column, _ROW))
+        self.rows: dict[str, HeldRow] = dict(
+            zip(of_program.column("product_uri"), rows, strict=True)
+        )
+        self._parts = set(zip(*map(of_program.column, _PART), strict=True))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -68,12 +71,12 @@ class HeldIndex:
         """Return the entries of some of the URIs."""
         if not uris:
             return {}
-        entries = self._entries.whole.rows([self.rows[uri].row for uri in uris])
+        entries = self._whole().rows([self.rows[uri].row for uri in uris])
         return dict(zip(uris, entries, strict=True))
 
     def parts(self) -> set[tuple[str, str | None]]:
         """Return the observations with the instruments that have files."""
-        return set(zip(*map(self._of_program.column, _PART), strict=True))
+        return self._parts
 
     def mark(self, marks: Mapping[str, str]) -> None:
         """Mark files as deselected, or as selected again ("")."""

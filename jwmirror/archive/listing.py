@@ -87,14 +87,14 @@ def _query_products(
     queries: Queries, observations: Iterable[CaomObservation], unread: UnreadCells
 ) -> list[CaomProduct]:
     """Return the files of the observations; one whose files could not be read is a doubt."""
-    lists = query_products(queries, sorted({observation.obsid for observation in observations}))
-    files = [file for table in lists.tables for file in rows.read_products(table, unread)]
+    obsids = sorted({observation.obsid for observation in observations})
+    lists = query_products(queries, obsids, partial(rows.read_products, unread=unread))
     failed = {unread.observations.get(obsid, ""): str(e) for obsid, e in lists.failures.items()}
     unread.doubts += [
         Doubt(program=unread.program, observation=name, why=why)
         for name, why in sorted(failed.items())
     ]
-    return files
+    return lists.products
 
 
 def _query_keywords(

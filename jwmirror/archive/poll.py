@@ -50,6 +50,7 @@ from jwmirror.core.model import product as kinds
 from jwmirror.core.model.product import covered_by
 from jwmirror.net.http import TOKEN_VARIABLE
 from jwmirror.store.manifest import Entries, entries_of
+from jwmirror.store.runs import order_group
 
 NAME_DIGITS = 16  # of the digest in an order's name
 SHORT = 8  # characters of a checksum in the log
@@ -90,6 +91,8 @@ def poll(
         _task(program, tuple(some), rows, limited, former or {}, last_checked, recheck)
         for program, some in groupby(ordered, key=lambda selection: selection.program)
     ]
+    removed = _marks_of_removed_programs(selections, rows, last_checked)
+    del entries, rows  # they take memory, and the tasks have what is needed
     files = FileServer(url=url, token=accepted, downloads=downloads, recheck=recheck)
     with gc_paused(), Queries(url, accepted) as queries:
         client = MastClient(queries=queries, files=files, is_token_rejected=accepted != token)
@@ -98,7 +101,6 @@ def poll(
             for task, answer in client.answers(tasks)
         ]
     _check_that_some_succeeded(polls)
-    removed = _marks_of_removed_programs(selections, rows, last_checked)
     polls.append(Poll(listings=(), changes=(), deselected=removed))
     joined = _joined(polls, is_limited=bool(limited))
     kinds, rejected = tuple(sorted(files.etag_kinds)), token_variable * (accepted != token)
@@ -371,7 +373,7 @@ def group_into_orders(poll: Poll, fetched: Iterable[model.Version]) -> Orders:
     arrived = {(v.product.uri, fingerprint) for v in fetched for fingerprint in v.fingerprints}
     missing = [each for each in wanted if (each.uri, each.fingerprint) not in arrived]
     missing.sort(key=lambda product: product.uri)
-    grouped = group_by(missing, lambda product: f"jw{product.program:05d}-{product.observation}")
+    grouped = group_by(missing, order_group)
     asked = [listing.asked_at for listing in poll.listings]
     orders = {
         f"{name}.{model.digest((asked, products))[:NAME_DIGITS]}": tuple(products)

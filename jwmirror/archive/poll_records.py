@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from jwmirror.core.errors import StoreError
@@ -11,6 +12,8 @@ from jwmirror.core.jsonio import encoded, write
 from jwmirror.core.model import Doubt, Listing, Poll, Product
 from jwmirror.core.model.run import Confirmation
 from jwmirror.store.runs import RunFiles, newest_first, read_if_written
+
+AT_ONCE = 5_000  # products that are encoded at a time
 
 log = logging.getLogger(__name__)
 
@@ -21,12 +24,25 @@ def write_poll(folder: Path, poll: Poll) -> None:
     A run that lists the same products as the run before links to its file.
     """
     files = RunFiles(folder)
-    products = {str(listing.program): listing.products for listing in poll.listings}
     earlier = (RunFiles(path).listings for path in newest_first(files.folder.parent, files.folder))
     former = next(filter(Path.exists, earlier), None)
-    write_or_link(files.listings, encoded(products), former)
+    write_or_link(files.listings, partial(_encoded_products, poll.listings), former)
     listings = tuple(replace(listing, products=()) for listing in poll.listings)
     write(files.poll, replace(poll, listings=listings, products_in=files.listings.name))
+
+
+def _encoded_products(listings: Iterable[Listing]) -> Iterator[bytes]:
+    """Yield the listed products by program as `encoded` gives them, in pieces: they are many."""
+    start = "{"
+    products_of = {str(listing.program): listing.products for listing in listings}
+    for program, products in sorted(products_of.items()):
+        yield f'{start}"{program}":['.encode()
+        for first in range(0, len(products), AT_ONCE):
+            some = encoded(products[first : first + AT_ONCE])  # [...] and the end of the line
+            yield (b"," if first else b"") + some[1:-2]
+        yield b"]"
+        start = ","
+    yield b"}\n" if products_of else b"{}\n"
 
 
 def with_products(folder: Path, poll: Poll) -> Poll:

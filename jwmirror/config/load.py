@@ -131,7 +131,10 @@ def token_variable(content: YamlText) -> str:
 @cache
 def schema() -> dict[str, Any]:
     """Return the JSON schema of a config."""
-    return yaml.safe_load((workflow_folder() / SCHEMA).read_text())
+    text = (workflow_folder() / SCHEMA).read_text()
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C: ten times as fast
+    content: dict[str, Any] = yaml.load(text, loader)  # noqa: S506, both are safe
+    return content
 
 
 def _with_settings(raw: Any, settings: Sequence[str]) -> Any:

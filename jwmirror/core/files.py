@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from io import BufferedReader
@@ -236,34 +236,38 @@ def probe_disk(folder: Path) -> OSError | None:
     return None
 
 
-def write_or_link(path: Path, data: bytearray, same: Path | None) -> None:
-    """Durably write `data`, or link to the file `same` if it has these bytes already.
+def write_or_link(path: Path, pieces: Callable[[], Iterable[bytes]], same: Path | None) -> None:
+    """Durably write bytes in pieces, or link to the file `same` if it has them already.
 
-    Systems refuse links to files of other users (protected_hardlinks): then it is written.
+    `pieces` may be called twice. Systems refuse links to files of other users
+    (protected_hardlinks): then a copy is written.
     """
-    if same is None or not _has_content(same, data):
-        write_bytes(path, data)
+    if same and _has_content(same, pieces()) and _is_linked(path, same):
         return
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.writelines(pieces())
+
+
+def _has_content(path: Path, pieces: Iterable[bytes]) -> bool:
+    """Return whether a file has the bytes of all pieces, and no others."""
+    with suppress(OSError), open_regular(path) as file:
+        return all(file.read(len(piece)) == piece for piece in pieces) and not file.read(1)
+    return False
+
+
+def _is_linked(path: Path, same: Path) -> bool:
+    """Durably make a path a link to a file, in place of any other; return whether it may be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     try:
         os.link(same, temporary)
     except OSError:
-        write_bytes(path, data)
-        return
+        return False
     os.replace(temporary, path)
     temporary.unlink(missing_ok=True)  # if `path` was this file already, nothing was renamed
     sync_path(path.parent)
-
-
-def _has_content(path: Path, data: bytearray) -> bool:
-    """Return whether a file has these bytes; they are read in pieces."""
-    with suppress(OSError), open_regular(path) as file:
-        is_as_long = os.fstat(file.fileno()).st_size == len(data)
-        starts = range(0, len(data), BLOCK)
-        return is_as_long and all(file.read(BLOCK) == data[at : at + BLOCK] for at in starts)
-    return False
+    return True
 
 
 def replace_symlink(link: Path, target: str) -> None:

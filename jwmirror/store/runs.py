@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +21,7 @@ from jwmirror.core.model import (
     Orders,
     Plan,
     Poll,
+    Product,
     Receipt,
     SettleResult,
     Version,
@@ -37,6 +39,7 @@ from jwmirror.store.provenance import Provenance
 T = TypeVar("T")
 UNDECIDED = "receipts/undecided.json"
 JOB_LOG = "job.log"
+GROUP_FORM = re.compile(r"jw\d{5}-")  # begins the names of orders, not of adopted files' receipts
 HELD_BACK = tuple[JudgedResult, ...]  # type of the record of results that are not published
 
 log = logging.getLogger(__name__)
@@ -236,31 +239,52 @@ def _warn_closed(name: str) -> None:
     log.warning(words, name)
 
 
-def fetch_receipts(mirror: Path) -> Iterator[tuple[str, Receipt]]:
-    """Yield the receipts of all fetches, with the names of their orders."""
+def order_group(product: Product) -> str:
+    """Return what the names of all orders of a product's observation begin with: jw01345-o001."""
+    return f"jw{product.program:05d}-{product.observation}"
+
+
+def fetch_receipts(
+    mirror: Path, groups: Collection[str] | None = None
+) -> Iterator[tuple[str, Receipt]]:
+    """Yield the receipts of all fetches, with the names of their orders.
+
+    With `groups`, those of orders of other observations are left out: a mirror has many.
+    """
     for path in sorted(Path(mirror).glob("receipts/fetch/*.json")):
-        yield path.stem, read(path, Receipt)
+        group = path.stem.partition(".")[0]
+        if groups is None or group in groups or not GROUP_FORM.match(group):
+            yield path.stem, read(path, Receipt)
 
 
-def refused_downloads(mirror: Path) -> Iterator[Failure]:
-    """Yield the downloads whose bytes were refused."""
-    for _, receipt in fetch_receipts(mirror):
+def refused_downloads(mirror: Path, products: Iterable[Product]) -> Iterator[Failure]:
+    """Yield the downloads whose bytes were refused, of the observations of some products."""
+    for _, receipt in fetch_receipts(mirror, set(map(order_group, products))):
         yield from (failure for failure in receipt.failures if failure.refused)
 
 
-def fetched_versions(mirror: Path) -> Iterator[Version]:
-    """Yield every version that a fetch job took in and whose object still exists."""
+def fetched_versions(
+    mirror: Path, products: Collection[Product] | None = None
+) -> Iterator[Version]:
+    """Yield every version that a fetch job took in and whose object still exists.
+
+    With `products`, only versions of these.
+    """
     objects = Objects(mirror)
-    for _, receipt in fetch_receipts(mirror):
+    uris = None if products is None else {product.uri for product in products}
+    groups = None if products is None else set(map(order_group, products))
+    for _, receipt in fetch_receipts(mirror, groups):
         for version in receipt.versions:
-            if objects.has(version.sha256, version.size):
+            is_wanted = uris is None or version.product.uri in uris
+            if is_wanted and objects.has(version.sha256, version.size):
                 yield version
 
 
 def upstream_after(mirror: Path, poll: Poll, waiting: Collection[str] = ()) -> Entries:
     """Return the rows of MAST's products after a poll and its downloads, as `upstream_entries`."""
     wanted = any(change.wants_bytes for change in poll.changes)
-    versions = fetched_versions(mirror) if wanted else ()
+    products = [change.product for change in poll.changes]
+    versions = fetched_versions(mirror, products) if wanted else ()
     return upstream_entries(Generations(mirror).entries(), poll, versions, waiting)
 
 

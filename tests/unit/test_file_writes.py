@@ -44,11 +44,23 @@ def test_equal_bytes_are_linked_to_or_where_that_is_refused_written(
     with monkeypatch.context() as patch:
         if is_refused:
             patch.setattr(os, "link", refuse)
-        files.write_or_link(second, bytearray(b"same"), first)
+        files.write_or_link(second, lambda: [b"sa", b"me"], first)
 
     assert second.read_bytes() == b"same"
     assert second.samefile(first) is not is_refused
     assert names(tmp_path) == {"first", "second"}
+
+
+@pytest.mark.parametrize("pieces", [[b"sam"], [b"same", b"s"], [b"sa", b"mE"], []])
+def test_other_bytes_are_written_whole(tmp_path, pieces):
+    """Also those that begin as the former file, or are its beginning."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    files.write_bytes(first, b"same")
+
+    files.write_or_link(second, lambda: pieces, first)
+
+    assert second.read_bytes() == b"".join(pieces)
+    assert first.read_bytes() == b"same"
 
 
 def test_an_error_leaves_the_former_file_and_nothing_else(tmp_path):

@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 
 import pytest
 
@@ -136,9 +137,9 @@ def test_products_are_asked_for_in_groups_at_most_eight_at_a_time(mast, ask):
     mast.observed[PROGRAM], mast.pause_s = exposures(200), 0.01
     obsids = [obsid for obsid, _ in mast.observed[PROGRAM]]
 
-    lists = query_products(ask, obsids)
+    lists = query_products(ask, obsids, attrgetter("rows"))
 
-    assert [row.obsID for table in lists.tables for row in table.rows] == obsids
+    assert [row.obsID for row in lists.products] == obsids
     assert sorted(map(len, mast.asked)) == [GROUP] * 20
     assert 2 <= mast.most <= AT_ONCE == 8
 
@@ -149,9 +150,9 @@ def test_groups_that_fail_are_asked_for_one_by_one(mast, ask):
     mast.fails = lambda obsids: len(obsids) > 1
     obsids = [obsid for obsid, _ in mast.observed[PROGRAM]]
 
-    lists = query_products(ask, obsids)
+    lists = query_products(ask, obsids, attrgetter("rows"))
 
-    assert [row.obsID for table in lists.tables for row in table.rows] == obsids
+    assert [row.obsID for row in lists.products] == obsids
     assert lists.failures == {}
     assert sum(len(group) == 1 for group in mast.asked) == 100
     assert len(mast.asked) < 150  # what failed once is not tried with every group

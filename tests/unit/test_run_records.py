@@ -408,6 +408,22 @@ def test_versions_of_all_fetches_are_known_while_their_objects_exist(mirror):
     assert list(fetched_versions(mirror)) == [one[1]]
 
 
+def test_receipts_of_other_observations_are_not_read(mirror):
+    """Those of the same one are, whatever was ordered, and those of adopted files."""
+    own, other = (
+        "jw01345001001_02101_00001_nrca1_cal.fits",
+        "jw01345002001_02101_00001_nrca1_cal.fits",
+    )
+    (wanted,) = fetched(mirror, "jw01345-o001.1", own)
+    fetched(mirror, "jw01345-o001.2", own.replace("cal", "rate"))
+    adopted = fetched(mirror, "adopted.3", own, other)
+    (mirror / "receipts/fetch/jw01345-o002.4.json").write_text("{")
+
+    assert list(fetched_versions(mirror, [wanted.product])) == [adopted[0], wanted]
+    with pytest.raises(StoreError, match="jw01345-o002"):
+        list(fetched_versions(mirror))
+
+
 def test_rows_after_a_poll_have_what_was_fetched_and_does_not_wait(mirror):
     """Where no change wants bytes, the rows stay, and no receipt is read."""
     row = store_row(mirror, "a", b"1")

@@ -1,11 +1,12 @@
 """Queries to MAST at the same time, and product lists of groups that shrink where MAST fails."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from types import TracebackType
-from typing import NamedTuple, Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 from jwmirror.archive.tables.portal import QUERY_TIMEOUTS, TIMEOUT_S, Portal
 from jwmirror.archive.tables.reader import MastTable
@@ -69,23 +70,26 @@ class Queries:
             portal.close()
 
 
-class ProductLists(NamedTuple):
+class ProductLists(NamedTuple, Generic[T]):
     """The products of some observations, and why those of others could not be read, by obsid."""
 
-    tables: list[MastTable]
+    products: list[T]
     failures: dict[str, ArchiveError]
 
 
-def query_products(queries: Queries, obsids: Sequence[str]) -> ProductLists:
+def query_products(
+    queries: Queries, obsids: Sequence[str], read: Callable[[MastTable], Iterable[T]]
+) -> ProductLists[T]:
     """Return the products of observations, in order, several observations per query.
 
+    Tables are `read` in order, as soon as those before are: the rows of all would take much memory.
     MAST fails for groups with many products, so that a group that fails is queried again in
     smaller ones. Raises ArchiveError if nothing but failures comes, or ten in a row, or a page of
     maintenance.
     """
     waiting, size, in_a_row = list(obsids), GROUP, 0
     asked: dict[Future[MastTable], list[str]] = {}
-    tables: dict[str, MastTable] = {}  # by the first observation of a group
+    lists = _OrderedReader(obsids, read)
     failures: dict[str, ArchiveError] = {}
     try:
         while waiting or asked:
@@ -93,9 +97,9 @@ def query_products(queries: Queries, obsids: Sequence[str]) -> ProductLists:
                 group, waiting = waiting[:size], waiting[size:]
                 asked[queries.submit(partial(_products_of, group))] = group
             for answer in wait(asked, return_when=FIRST_COMPLETED).done:
-                group = asked.pop(answer)
+                group, table = asked.pop(answer), None
                 try:
-                    tables[group[0]], in_a_row = answer.result(), 0
+                    table, in_a_row = answer.result(), 0
                 except MaintenanceError:
                     raise
                 except ArchiveError as error:
@@ -105,12 +109,29 @@ def query_products(queries: Queries, obsids: Sequence[str]) -> ProductLists:
                     failures[group[0]], in_a_row = error, in_a_row + 1
                     if in_a_row >= MOST_FAILURES:
                         raise
+                lists.add(group, table)
     finally:
         for answer in asked:
             answer.cancel()
-    if failures and not tables:
+    if len(failures) == len(obsids) > 0:
         raise next(iter(failures.values()))
-    return ProductLists([tables[obsid] for obsid in obsids if obsid in tables], failures)
+    return ProductLists(lists.products, failures)
+
+
+class _OrderedReader(Generic[T]):
+    """Tables that come in any order, and are read in that of their observations."""
+
+    def __init__(self, obsids: Sequence[str], read: Callable[[MastTable], Iterable[T]]):
+        self.products: list[T] = []
+        self._left, self._read = deque(obsids), read
+        self._tables: dict[str, MastTable | None] = {}  # by the first observation of a group
+
+    def add(self, group: Sequence[str], table: MastTable | None) -> None:
+        """Take the table of a group, if there is one, and read what is next."""
+        self._tables |= {**dict.fromkeys(group), group[0]: table}
+        while self._left and self._left[0] in self._tables:
+            if ready := self._tables.pop(self._left.popleft()):
+                self.products += self._read(ready)
 
 
 def _products_of(obsids: Sequence[str], portal: Portal) -> MastTable:
