@@ -92,7 +92,7 @@ def poll(
         for program, some in groupby(ordered, key=lambda selection: selection.program)
     ]
     removed = _marks_of_removed_programs(selections, rows, last_checked)
-    del entries, rows  # they take memory, and the tasks have what is needed
+    rows.forget()  # they take memory, and the tasks have what is needed
     files = FileServer(url=url, token=accepted, downloads=downloads, recheck=recheck)
     with gc_paused(), Queries(url, accepted) as queries:
         client = MastClient(queries=queries, files=files, is_token_rejected=accepted != token)
@@ -102,9 +102,8 @@ def poll(
         ]
     _check_that_some_succeeded(polls)
     polls.append(Poll(listings=(), changes=(), deselected=removed))
-    joined = _joined(polls, is_limited=bool(limited))
     kinds, rejected = tuple(sorted(files.etag_kinds)), token_variable * (accepted != token)
-    return replace(joined, etag_kinds=kinds, rejected_token=rejected)
+    return replace(_joined(polls, bool(limited)), etag_kinds=kinds, rejected_token=rejected)
 
 
 def _task(

@@ -46,6 +46,11 @@ class Entries(Sequence[Entry]):
         """A function that returns the rows with all columns, and does not keep a part of them."""
         return self._read or (lambda: self)
 
+    def forget(self) -> None:
+        """Free the table if it has only some columns; then only `reader` can be used."""
+        if self._read:
+            del self.table
+
     @cached_property
     def by_program(self) -> dict[int, list[int]]:
         """The rows of MAST's files, by program: places in the table."""

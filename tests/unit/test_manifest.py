@@ -200,6 +200,23 @@ def test_a_manifest_is_a_read_only_file_that_other_tools_read_fast(tmp_path: Pat
     assert column.is_stats_set and column.statistics.max == ROW.path
 
 
+def test_a_part_that_was_freed_can_still_be_read_as_a_whole(tmp_path: Path):
+    """Once, however often it is asked for; rows with all columns are not freed."""
+    path, reads = tmp_path / "manifest.parquet", []
+    write_manifest(path, [ROW, MADE])
+
+    def read() -> Entries:
+        reads.append(path)
+        return read_manifest(path)
+
+    part, whole = read_columns(path, ("path", "size"), read), read_manifest(path)
+    part.forget()
+    whole.forget()
+
+    assert part.reader() == part.reader() == whole == (MADE, ROW)
+    assert len(reads) == 1
+
+
 def test_columns_with_few_values_are_read_as_dictionaries(tmp_path: Path):
     """All texts but those that are different in each row."""
     write_manifest(tmp_path / "manifest.parquet", [ROW, MADE])

@@ -36,7 +36,7 @@ from jwmirror.report.limits import check_fetch
 from jwmirror.store import runs
 from jwmirror.store.disk_space import check_room
 from jwmirror.store.generations import Generations
-from jwmirror.store.manifest import entries_of
+from jwmirror.store.manifest import Entries, entries_of
 
 REFUSED_FOR = timedelta(days=1)  # then a refused product is requested again
 
@@ -76,22 +76,12 @@ def query_archive(
     files, events = runs.RunFiles(run), runs.pending_events(mirror)
     answers, record = _found(mirror, url, searches)
     scopes, former = _limits(files.folder, events.values(), answers)
-    current = Generations(mirror).current()
-    again = Recheck(runs.read_undecided(mirror), recheck, current.number if current else 0)
-    polled = poll(
-        url,
-        (*selections, *selections_of(answers)),
-        current.columns(*COLUMNS) if current else entries_of(()),  # no name: memory is freed
-        request_token(token_socket),
-        downloads,
-        policy=VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished),
-        hints=scopes,
-        former=former,
-        last_checked=partial(_checked, mirror, run),
-        token_variable=token_variable,
-        recheck=again,
-    )
-    polled = _with_answers(polled, answers)
+    policy = VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished)
+    (generation, entries), token = _current(mirror), request_token(token_socket)
+    again = Recheck(runs.read_undecided(mirror), recheck, generation)
+    known = (policy, scopes, former, partial(_checked, mirror, run), token_variable, again)
+    selections = (*selections, *selections_of(answers))
+    polled = _with_answers(poll(url, selections, entries, token, downloads, *known), answers)
     runs.write_undecided(mirror, _undecided_after(polled, again.undecided))
     polled = _completed(polled, mirror, run, is_dropped=when_deselected == "drop")
     ordered = _orders(mirror, polled, accept_refused, fetch_gb, keep_free)
@@ -148,6 +138,12 @@ def _with_answers(polled: Poll, answers: Sequence[SearchAnswer]) -> Poll:
         deselected={uri: mark for uri, mark in polled.deselected.items() if is_sure or not mark},
         searches=lines,
     )
+
+
+def _current(mirror: Path) -> tuple[int, Entries]:
+    """Return the number of the current generation (0 before the first), and what a poll reads."""
+    current = Generations(mirror).current()
+    return (current.number, current.columns(*COLUMNS)) if current else (0, entries_of(()))
 
 
 def _orders(
