@@ -82,8 +82,9 @@ format: development  ## format the code, and correct what lint can
 	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt Snakefile rules workflow
 
-docs: development  ## write config/README.md from the schema, and the site with the API to build/site
+docs: development  ## write what is made from schema and jwst (config/README.md), and the site with the API to build/site
 	$(BIN)/python config/make_readme.py
+	$(BIN)/python config/make_values.py
 	$(BIN)/python -m tests.notebooks
 	$(BIN)/python -m tests.modes
 	$(SITE)
@@ -107,10 +108,10 @@ COMPILE = uv pip compile --universal --fork-strategy fewest --python-version 3.1
   --no-emit-index-url --no-annotate --no-header --quiet $(UPGRADE)
 
 lock:  ## add new packages of pyproject.toml to the locks, and keep all other versions (needs uv)
-	$(COMPILE) pyproject.toml --output-file envs/jwmirror.lock
+	$(COMPILE) pyproject.toml --extra recalibrate --output-file envs/jwmirror.lock
 	$(COMPILE) --group build --constraints envs/jwmirror.lock --output-file envs/build.lock
-	$(COMPILE) pyproject.toml --extra test --extra docs --constraints envs/jwmirror.lock \
-	  --constraints envs/build.lock --output-file envs/development.lock
+	$(COMPILE) pyproject.toml --extra recalibrate --extra test --extra docs \
+	  --constraints envs/jwmirror.lock --constraints envs/build.lock --output-file envs/development.lock
 	for file in envs/jwst-*.yaml; do grep -oE '[a-z]+==[0-9.]+' $$file | \
 	  $(COMPILE) - --output-file $${file%.yaml}.lock; done
 

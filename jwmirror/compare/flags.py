@@ -5,6 +5,17 @@ import numpy as np
 from jwmirror.core.model.comparison import FlagDifference
 
 BITS = 64
+# Names by bit, lowest first. Source: stdatamodels.jwst.datamodels.dqflags, which is installed with
+# jwst only, and takes seconds to import.
+PIXEL_FLAGS = (
+    *("DO_NOT_USE", "SATURATED", "JUMP_DET", "DROPOUT", "OUTLIER", "PERSISTENCE", "AD_FLOOR"),
+    *("CHARGELOSS", "RESERVED", "NON_SCIENCE", "DEAD", "HOT", "WARM", "LOW_QE", "RC", "TELEGRAPH"),
+    *("NONLINEAR", "BAD_REF_PIXEL", "NO_FLAT_FIELD", "NO_GAIN_VALUE", "NO_LIN_CORR"),
+    *("NO_SAT_CHECK", "UNRELIABLE_BIAS", "UNRELIABLE_DARK", "UNRELIABLE_SLOPE", "UNRELIABLE_FLAT"),
+    *("OPEN", "ADJ_OPEN", "FLUX_ESTIMATED", "MSA_FAILED_OPEN", "OTHER_BAD_PIXEL"),
+    "REFERENCE_PIXEL",
+)
+GROUP_FLAGS = frozenset(PIXEL_FLAGS[:8]) - {"OUTLIER"}
 
 
 class FlagCounter:
@@ -39,7 +50,7 @@ def _count_bits(values: np.ndarray) -> np.ndarray:
 
 def flag_names(hdu: str) -> dict[int, str]:
     """Return value -> name of jwst's flags of pixels, or of groups (GROUPDQ)."""
-    from stdatamodels.jwst.datamodels import dqflags
-
-    flags = dqflags.group if hdu.startswith("GROUPDQ") else dqflags.pixel
-    return {value: name for name, value in flags.items()}
+    names = {1 << bit: name for bit, name in enumerate(PIXEL_FLAGS)}
+    if not hdu.startswith("GROUPDQ"):
+        return names
+    return {value: name for value, name in names.items() if name in GROUP_FLAGS}

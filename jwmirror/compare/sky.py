@@ -36,12 +36,15 @@ def gwcs_sky(hdus: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> Sky | Non
     """Return the coordinates of pixels by the ASDF tree of an image, as jwst itself does.
 
     None if there is no tree, it has no coordinates, they depend on a slit, slice or order, too, or
-    the installed gwcs cannot use them. They are computed while the tree is open: its arrays are
-    read when they are used.
+    the installed gwcs cannot use them (or there is none). They are computed while the tree is open:
+    its arrays are read when they are used.
     """
     import asdf
-    import gwcs
 
+    try:
+        import gwcs
+    except ImportError:  # it is installed with jwst
+        return None
     if "ASDF" not in hdus or not (content := asdf_content(hdus["ASDF"])):
         return None
     try:

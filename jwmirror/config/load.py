@@ -26,9 +26,11 @@ from jwmirror.core.model import Recipe, Selection
 from jwmirror.core.model.plan import JobLimits
 from jwmirror.core.model.recipe import ReferencePolicy
 from jwmirror.core.model.search import ANY_PROGRAM, Search
+from jwmirror.pipeline.installed import why_not_recalibrating
 
 SECTIONS = ("archive", "references", "calibrate", "settle", "limits")
 SWITCHES = ("guide_stars", "previews", "auxiliary")  # of a program
+MIRROR_ONLY = "; or remove `recipes`, to mirror without recalibrating"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +112,9 @@ def build_config(content: YamlText, checker_of: CheckerOf | None = None) -> Conf
     if not isinstance(raw, Mapping):
         raise ConfigError(mistakes)
     recipes = Recipes(raw.get("recipes"), raw.get("set"), raw.get("environments"))
+    if raw.get("recipes") and (why := why_not_recalibrating("recipes: recalibration", MIRROR_ONLY)):
+        mistakes.append(why)
+        checker_of = None  # which imports jwst
     mistakes += _criteria_mistakes(raw)
     mistakes += recipes.check(raw.get("programs"), checker_of)
     mistakes += own_file_mistakes(raw.get("recipes")) if checker_of else ()

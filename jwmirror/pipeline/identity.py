@@ -21,6 +21,7 @@ from jwmirror.core.fits import (
 )
 from jwmirror.core.model import Product, Version
 from jwmirror.pipeline.headers import HEADER_SCHEME, crds_header
+from jwmirror.pipeline.installed import can_recalibrate
 from jwmirror.pipeline.registry import STEP_INPUTS
 
 # The version of science_identity: 1 more with each change of what it returns for some file. From 2
@@ -201,9 +202,11 @@ def _add(digest: Any, *parts: object) -> None:
 def downloaded_version(product: Product, path: Path, sha256: str, size: int) -> Version:
     """Return the version of a verified file: with identity and header if it is a raw exposure.
 
-    A raw exposure that cannot be calibrated is kept too; its `refusal` is the reason.
+    A raw exposure that cannot be calibrated is kept too; its `refusal` is the reason. Where jwst is
+    not installed, no header can be read; it is read when a recipe first needs it.
     """
-    if product.suffix not in INPUT_SUFFIXES or not product.filename.endswith(".fits"):
+    is_raw = product.suffix in INPUT_SUFFIXES and product.filename.endswith(".fits")
+    if not is_raw or not can_recalibrate():
         return Version(product=product, sha256=sha256, size=size)
     return identified_version(product, path, sha256, size)
 

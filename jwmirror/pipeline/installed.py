@@ -1,8 +1,11 @@
-"""Versions of all packages that are installed for a Python."""
+"""The packages that are installed for a Python: all versions, and whether it can recalibrate."""
 
 import json
 import subprocess
+import sys
+from functools import cache
 from importlib.metadata import distributions
+from importlib.util import find_spec
 from platform import python_version
 
 from jwmirror import __version__
@@ -15,6 +18,32 @@ PROGRAM = (
     "print(json.dumps({**found, 'python': platform.python_version()}))"
 )
 TIMEOUT_S = 60.0
+RECALIBRATION = ("crds", "jwst", "stcal", "stdatamodels", "stpipe")  # of the extra `recalibrate`
+
+
+def can_recalibrate() -> bool:
+    """Return whether the extra `recalibrate` is installed for this Python; nothing is imported."""
+    return not _missing()
+
+
+def why_not_recalibrating(needed_by: str, otherwise: str = "") -> str:
+    """Return a sentence: what is missing, where, and the next step; "" if nothing is missing.
+
+    `needed_by` begins it, and `otherwise` is another step, which ends it.
+    """
+    if not (missing := _missing()):
+        return ""
+    return (
+        f"{needed_by} needs the packages {', '.join(missing)}, which {sys.prefix} does not have; "
+        "run `make install` in a clone of jwmirror, or `pip install 'jwmirror[recalibrate]'`"
+        f"{otherwise}."
+    )
+
+
+@cache
+def _missing() -> tuple[str, ...]:
+    """Return the packages that are not installed, as this process found them first."""
+    return tuple(name for name in RECALIBRATION if find_spec(name) is None)
 
 
 def installed_versions(python: str = "") -> dict[str, str]:

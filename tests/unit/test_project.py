@@ -53,7 +53,8 @@ def test_conda_file_names_the_versions_of_the_lock():
     pip = next(each["pip"] for each in conda["dependencies"] if isinstance(each, dict))
 
     named = dict(each.split("==") for each in pip)
-    needed = {re.match(r"[a-z0-9-]+", each)[0] for each in PROJECT["dependencies"]}
+    requirements = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["recalibrate"]]
+    needed = {re.match(r"[a-z0-9-]+", each)[0] for each in requirements}
 
     assert set(named) == needed
     assert named == {name: locked()[name] for name in named}

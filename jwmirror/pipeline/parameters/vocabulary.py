@@ -1,9 +1,11 @@
 """Values that criteria can have: those of header keywords, and the suffixes of file names.
 
 They come from the installed stdatamodels and jwst, whose lists are read without importing the
-pipelines. MAST has a few suffixes that jwst does not list.
+pipelines; where these are not installed, from values.json, which `make docs` writes from them. MAST
+has a few suffixes that jwst does not list.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -27,10 +29,12 @@ from jwmirror.core.matching import (
 )
 from jwmirror.core.names import NUMBERED, PREVIEWS
 from jwmirror.pipeline.headers import NAMES
+from jwmirror.pipeline.installed import can_recalibrate
 
 CLOSED = ("instrument", "detector", "filter", "pupil", "grating", "exp_type")  # hardware
 OF_REFERENCES = frozenset(["ANY", "MULTIPLE", "TFI", "UNKNOWN"])  # of references only
 SCHEMA = "jwst/datamodels/schemas/core.schema.yaml"  # of stdatamodels: keywords of all products
+RELEASE = Path(__file__).with_name("values.json")
 SUFFIX = re.compile(r"(?!.*(?:step|pipeline)$)[a-z0-9-]+")  # jwst lists names of steps, too
 SUFFIXES_OF_MAST = (
     *("recommended",),  # not a suffix: CAOM's group of minimum recommended products
@@ -130,6 +134,8 @@ def allowed_values(key: str) -> tuple[str, ...]:
     """
     if key not in CLOSED:
         return ()
+    if not can_recalibrate():
+        return tuple(_values_of_release()[key])
     found = _listed(_keyword_schema(), NAMES[key].split("."))
     return tuple(dict.fromkeys(each for each in map(str, found) if each not in OF_REFERENCES))
 
@@ -137,9 +143,17 @@ def allowed_values(key: str) -> tuple[str, ...]:
 @cache
 def suffixes() -> tuple[str, ...]:
     """Return the suffixes that products at MAST can have, sorted."""
+    if not can_recalibrate():
+        return tuple(_values_of_release()["suffix"])
     from jwst.lib.suffix import KNOW_SUFFIXES
 
     return tuple(sorted({*filter(SUFFIX.fullmatch, KNOW_SUFFIXES), *SUFFIXES_OF_MAST}))
+
+
+@cache
+def _values_of_release() -> dict[str, list[str]]:
+    """Return what the others return with the jwst of envs/jwmirror.lock, by key and as `suffix`."""
+    return json.loads(RELEASE.read_text())
 
 
 @cache

@@ -5,6 +5,7 @@ from dataclasses import replace
 from jwmirror.core.errors import ConfigError, unknown_name
 from jwmirror.core.model.parameters import ParameterGroup
 from jwmirror.pipeline import registry
+from jwmirror.pipeline.installed import why_not_recalibrating
 from jwmirror.pipeline.parameters.specs import groups_of
 
 
@@ -14,8 +15,10 @@ def parameter_groups(name: str = "") -> tuple[ParameterGroup, ...]:
     Parameters that jwmirror sets itself (such as output folders) are left out.
 
     Raises:
-        ConfigError: there is no such name; the message suggests others.
+        ConfigError: there is no such name, and the message suggests others; or there is no jwst.
     """
+    if why := why_not_recalibrating("the list of parameters"):
+        raise ConfigError([why])
     if not name:
         return tuple(group for pipeline in registry.PIPELINES for group in groups_of(pipeline))
     pipeline, _, rest = name.partition(".")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jwmirror.astrometry.slices import SliceStore
 from jwmirror.config.load import Config
-from jwmirror.core.errors import ReferencesError
+from jwmirror.core.errors import ConfigError, ReferencesError
 from jwmirror.core.model import References
 from jwmirror.core.model.maintenance import ReferenceVerification
 from jwmirror.core.model.plan import ReferenceFinding
@@ -28,8 +28,11 @@ def bundle_references(config_file: Path, to: Path, sync: bool) -> ReferenceBundl
 
     Raises:
         ReferencesError: no run has synced references, CRDS cannot be asked, or `to` exists.
+        ConfigError: the config has mistakes, or no recipes.
     """
     config = load_checked_config(config_file)
+    if not config.recipes:
+        raise ConfigError([f"{config_file}: has no recipes, and nothing else needs references"])
     references = _sync(config) if sync else last_references(config.mirror)
     if references is None or not references.context:
         raise ReferencesError(

@@ -41,6 +41,7 @@ from jwmirror.pipeline.identity import (
     identified_version,
     scheme_text,
 )
+from jwmirror.pipeline.installed import can_recalibrate
 from jwmirror.pipeline.usercode.files import absolute_path
 from jwmirror.pipeline.usercode.own_inputs import describe_own_file, unreadable_file
 from jwmirror.planning.association_choice import (
@@ -172,7 +173,9 @@ def _is_described(entry: Entry) -> bool:
 
 
 def _outdated(entries: Sequence[Entry]) -> Iterator[Entry]:
-    """Yield the raw exposures that were described by earlier functions."""
+    """Yield the raw exposures that were described by earlier functions, if jwst can read them."""
+    if not can_recalibrate():
+        return iter(())
     scheme = description_scheme()
     return (entry for entry in raw_exposures(entries).values() if entry.scheme != scheme)
 
