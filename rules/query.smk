@@ -23,6 +23,7 @@ checkpoint query_archive:
         mirror=mirror,
         run=run,
         url=CONFIG.archive_url,
+        polls=CONFIG.polls,
         token_socket=SESSION.token_socket,
         token_variable=CONFIG.token_variable,
         downloads=CONFIG.downloads,
@@ -38,7 +39,12 @@ checkpoint query_archive:
             "fetch_gb": CONFIG.max_fetch_gb,
         },
         conditions=conditions,
+        content=(
+            f"Asking {CONFIG.archive_url} what the programs have"
+            if CONFIG.polls
+            else "Using what the mirror has; MAST is not asked"
+        ),
     message:
-        "Asking {params.url} what the programs have"
+        "{params.content}"
     script:
         "../scripts/query_archive.py"

@@ -101,7 +101,7 @@ def previous_doubts(folder: Path, programs: Iterable[int]) -> list[Doubt]:
     for _, poll in _earlier_polls(folder) if missing else ():
         doubts += (doubt for doubt in poll.doubts if doubt.program in missing)
         missing -= poll.programs
-        if not (missing and poll.limited_to):
+        if not (missing and (poll.limited_to or poll.is_skipped)):
             break
     return doubts
 

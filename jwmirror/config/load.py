@@ -39,6 +39,7 @@ class Config:
 
     mirror: Path
     archive_url: str
+    polls: bool  # a run asks the archive; else it uses what the mirror has
     cloud_url: str | None  # of the public copy, if public files are downloaded from it
     downloads: int
     keep_free: int  # bytes
@@ -165,6 +166,7 @@ def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
     return Config(
         mirror=Path(raw.get("mirror", "mirror")),
         archive_url=archive["url"],
+        polls=archive["source"] != "none",
         cloud_url=archive["cloud_url"] if archive["source"] == "cloud" else None,
         downloads=archive["downloads"],
         keep_free=round(archive["keep_free_gb"] * 1e9),

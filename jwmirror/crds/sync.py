@@ -48,8 +48,18 @@ def resolve_context(client: CrdsClient, policy: str, cache: Path) -> str:
     written to `cache` for use offline. ReferencesError if there is no answer: never another
     context, as crds itself would take.
     """
-    if not CONTEXT.fullmatch(policy):
+    if CONTEXT.fullmatch(policy):
+        return policy
+    try:
         write_config(cache, client.info)
+    except UnreachableError as err:
+        known = sorted(read_verified(cache).contexts)
+        if not known:
+            raise
+        raise UnreachableError(
+            f"{err} Without CRDS, name a context in references.context that {cache} has: "
+            f"{', '.join(known)}."
+        ) from err
     return query_context(client, policy)
 
 

@@ -39,6 +39,7 @@ class Runs:
     fetch_gb: float | None = None
     recheck: int = 0  # bytes that a poll may read again
     accept_refused: tuple[str, ...] = ()  # file names
+    polls: bool = True
     years: dict[int, int] = field(default_factory=dict)  # by number of a run: what its clock says
 
     def files(self, number: int) -> RunFiles:
@@ -54,6 +55,7 @@ class Runs:
             mirror=self.mirror,
             run=self.files(number).folder,
             url=self.archive.url,
+            polls=self.polls,
             token_socket=self.token_socket,
             downloads=2,
             selections=self.selections,

@@ -107,6 +107,15 @@ def test_references_arrive_under_their_names_with_their_sha1(server, cache, crds
     assert place(cache).stat().st_mode & 0o777 == 0o644
 
 
+@pytest.mark.parametrize("policy", ["build", "latest"])
+def test_without_a_server_the_contexts_of_the_cache_are_named(server, cache, policy):
+    """At a site without internet, the config has to name one of them."""
+    sync(server, cache, FLAT)
+
+    with pytest.raises(UnreachableError, match=rf"that {cache} has: {server.latest}\."):
+        resolve_context(CrdsClient("http://localhost:9", HASTY), policy, cache)
+
+
 def test_the_synced_cache_serves_crds_offline(server, cache, crds_root):
     """With the offline environment, real crds finds the references, and asks no server."""
     sync(server, cache, FLAT)

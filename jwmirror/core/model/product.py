@@ -294,6 +294,7 @@ class Poll:
     rejected_token: str = ""  # environment variable of a token that MAST did not accept
     products_in: str = ""  # file beside the poll's with the listed products; "": they are here
     searches: tuple[str, ...] = ()  # in words: what each search in the config found
+    is_skipped: bool = False  # the config says not to ask MAST
 
     @property
     def programs(self) -> set[int]:

@@ -205,7 +205,9 @@ def _notes_on_run(run: Run, config: Config) -> Iterator[str]:
             f"CRDS did not answer the last run ({run.references.unwatched}): its references were "
             "not compared with CRDS's checksums, and its list of invalid files may be old."
         )
-    if run.poll is None or run.poll.limited_to:  # it did not poll, or only what events named
+    if run.poll and run.poll.is_skipped:
+        yield "the last run did not ask MAST (archive.source: none in its config)."
+    if run.poll is None or run.poll.limited_to or run.poll.is_skipped:  # not all was polled
         return
     selected = {selection.program for selection in config.selections}
     for program in sorted(selected - run.poll.programs):

@@ -48,6 +48,7 @@ def query_archive(
     mirror: Path,
     run: Path,
     url: str,
+    polls: bool = True,
     token_socket: str | None,
     downloads: int,
     selections: Sequence[Selection],
@@ -66,7 +67,8 @@ def query_archive(
     What `searches` find is printed, and polled like `selections`. `token_socket`: where the run's
     session serves the token; None: no token. `keep_free`: bytes of disk that downloads leave free.
     `fetch_gb`: the most to fetch; None: no limit. `when_deselected`: keep or drop. `recheck`: bytes
-    to read again. `accept_refused`: as in `without_refused`.
+    to read again. `accept_refused`: as in `without_refused`. Without `polls` MAST is not asked, and
+    the poll and the orders are empty.
 
     Raises:
         ArchiveError: MAST did not answer for any program.
@@ -74,6 +76,10 @@ def query_archive(
         StoreError: too little disk space for what is to be fetched.
     """
     files, events = runs.RunFiles(run), runs.pending_events(mirror)
+    if not polls:
+        write_poll(files.folder, Poll(listings=(), changes=(), is_skipped=True))
+        write(files.orders, Orders())
+        return
     answers, record = _found(mirror, url, searches)
     scopes, former = _limits(files.folder, events.values(), answers)
     policy = VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished)
