@@ -12,8 +12,9 @@ COMMANDS = {
     "pbs": ("qstat", "-x", "-f"),
     "lsf": ("bjobs", "-noheader", "-o", "stat exit_code"),
 }
-SUCCESS = {"pbs": r"exit_status = 0\b|unknown job id", "lsf": r"^done\b|is not found"}
-FAILED = {"pbs": r"job_state = F\b", "lsf": r"^exit\b"}
+# Torque's `qstat -x -f` writes XML: <job_state>C</job_state><exit_status>0</exit_status>
+SUCCESS = {"pbs": r"exit_status\W+0\b|unknown job id", "lsf": r"^done\b|is not found"}
+FAILED = {"pbs": r"job_state\W+[CF]\b", "lsf": r"^exit\b"}
 
 
 def status(scheduler: str, job: str) -> str:

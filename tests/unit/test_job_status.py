@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yte
 
 PROGRAM = Path(__file__).parents[2] / "profiles" / "cluster-generic" / "job_status.py"
 FINISHED = "Job Id: 17.head\n    Job_Name = jwmirror\n    job_state = F\n    Exit_status = {}\n"
+TORQUE = "<Data><Job><Job_Id>17.head</Job_Id><job_state>{}</job_state>{}</Job></Data>\n"
 
 
 @pytest.mark.parametrize(
@@ -18,6 +20,9 @@ FINISHED = "Job Id: 17.head\n    Job_Name = jwmirror\n    job_state = F\n    Exi
         ("pbs", FINISHED.format(0), "success"),
         ("pbs", FINISHED.format(271), "failed"),  # qdel
         ("pbs", "Job Id: 17.head\n    job_state = F\n", "failed"),  # deleted before it began
+        ("pbs", TORQUE.format("R", ""), "running"),
+        ("pbs", TORQUE.format("C", "<exit_status>0</exit_status>"), "success"),
+        ("pbs", TORQUE.format("C", "<exit_status>271</exit_status>"), "failed"),
         ("pbs", "qstat: Unknown Job Id 17.head\n", "success"),  # its output decides
         ("pbs", "qstat: cannot connect to server head\n", "running"),
         ("lsf", "RUN -\n", "running"),
@@ -42,3 +47,13 @@ def test_the_status_of_a_job_is_that_of_its_scheduler(tmp_path, scheduler, answe
     )
 
     assert done.stdout == f"{status}\n"
+
+
+def test_the_profile_asks_with_the_python_that_runs_snakemake():
+    """Whether or not its environment is activated: a login node may have no `python`."""
+    profile = yte.process_yaml((PROGRAM.parent / "config.yaml").read_text())
+
+    python, program, scheduler = profile["cluster-generic-status-cmd"].split()
+
+    assert python == sys.executable
+    assert (Path(program).name, scheduler) == (PROGRAM.name, "pbs")
