@@ -22,8 +22,7 @@ checkpoint query_archive:
     params:
         mirror=mirror,
         run=run,
-        url=CONFIG.archive_url,
-        polls=CONFIG.polls,
+        url=CONFIG.archive_url if CONFIG.polls else "",
         token_socket=SESSION.token_socket,
         token_variable=CONFIG.token_variable,
         downloads=CONFIG.downloads,

@@ -16,7 +16,6 @@ with failures_are_recorded(run, "query_archive", [each.program for each in selec
         mirror=Path(snakemake.params.mirror),
         run=run,
         url=snakemake.params.url,
-        polls=snakemake.params.polls,
         token_socket=snakemake.params.token_socket,
         token_variable=snakemake.params.token_variable,
         downloads=snakemake.params.downloads,

@@ -48,7 +48,6 @@ def query_archive(
     mirror: Path,
     run: Path,
     url: str,
-    polls: bool = True,
     token_socket: str | None,
     downloads: int,
     selections: Sequence[Selection],
@@ -64,37 +63,38 @@ def query_archive(
 ) -> None:
     """Write the poll and the orders into the folder of the `run`, then forget pending events.
 
-    What `searches` find is printed, and polled like `selections`. `token_socket`: where the run's
-    session serves the token; None: no token. `keep_free`: bytes of disk that downloads leave free.
-    `fetch_gb`: the most to fetch; None: no limit. `when_deselected`: keep or drop. `recheck`: bytes
-    to read again. `accept_refused`: as in `without_refused`. Without `polls` MAST is not asked, and
-    the poll and the orders are empty.
+    Without `url`, MAST is not asked. What `searches` find is printed, and polled like `selections`.
+    `token_socket`: where the session serves the token, if any. `keep_free`: bytes of disk to leave.
+    `fetch_gb`: the most to fetch. `recheck`: bytes to read again. `accept_refused`: see `without_refused`.
 
     Raises:
         ArchiveError: MAST did not answer for any program.
         LimitError: more is to be fetched than the limit allows.
         StoreError: too little disk space for what is to be fetched.
     """
-    files, events = runs.RunFiles(run), runs.pending_events(mirror)
-    if not polls:
-        write_poll(files.folder, Poll(listings=(), changes=(), is_skipped=True))
-        write(files.orders, Orders())
+    if not url:
+        _write(run, Poll(listings=(), changes=(), is_skipped=True), Orders())
         return
+    events = runs.pending_events(mirror)
     answers, record = _found(mirror, url, searches)
-    scopes, former = _limits(files.folder, events.values(), answers)
-    policy = VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished)
+    scopes, former = _limits(run, events.values(), answers)
     (generation, entries), token = _current(mirror), request_token(token_socket)
     again = Recheck(runs.read_undecided(mirror), recheck, generation)
+    policy = VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished)
     known = (policy, scopes, former, partial(_checked, mirror, run), token_variable, again)
     selections = (*selections, *selections_of(answers))
     polled = _with_answers(poll(url, selections, entries, token, downloads, *known), answers)
     runs.write_undecided(mirror, _undecided_after(polled, again.undecided))
     polled = _completed(polled, mirror, run, is_dropped=when_deselected == "drop")
-    ordered = _orders(mirror, polled, accept_refused, fetch_gb, keep_free)
-    write_poll(files.folder, polled)
-    write(files.orders, ordered)
+    _write(run, polled, _orders(mirror, polled, accept_refused, fetch_gb, keep_free))
     write_searches(mirror, record)  # last: what a run that fails found is new to the next one
     runs.remove_events(_used_events(events, polled))
+
+
+def _write(run: Path, polled: Poll, ordered: Orders) -> None:
+    """Write the records of a query."""
+    write_poll(run, polled)
+    write(runs.RunFiles(run).orders, ordered)
 
 
 def _found(
