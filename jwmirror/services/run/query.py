@@ -65,7 +65,7 @@ def query_archive(
 
     Without `url`, MAST is not asked. What `searches` find is printed, and polled like `selections`.
     `token_socket`: where the session serves the token, if any. `keep_free`: bytes of disk to leave.
-    `fetch_gb`: the most to fetch. `recheck`: bytes to read again. `accept_refused`: see `without_refused`.
+    `fetch_gb`: the most to fetch. `recheck`: bytes to read again. `accept_refused`: file names.
 
     Raises:
         ArchiveError: MAST did not answer for any program.
