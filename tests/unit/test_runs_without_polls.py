@@ -5,8 +5,9 @@ import pytest
 from jwmirror.archive.poll_records import previous_doubts, previous_poll_time
 from jwmirror.config.load import build_config
 from jwmirror.config.yaml_files import parse_yaml
-from jwmirror.core.model import Doubt, Poll, Scope, Selection, read, write
+from jwmirror.core.model import Doubt, Poll, References, Scope, Selection, SettleResult, read, write
 from jwmirror.core.model.plan import Published
+from jwmirror.core.model.run import Run
 from jwmirror.services.kept.unchanged_run import _is_finished
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import (
@@ -49,9 +50,20 @@ def test_a_run_without_a_poll_asks_nobody_and_changes_nothing(runs, archive):
     assert list(Generations(runs.mirror).entries()) == list(before)
     assert read_undecided(runs.mirror)[URI] == "2026-01-01"
     assert len(pending_events(runs.mirror)) == 1
-    assert records.poll.is_skipped and not _is_finished(records)
+    assert records.poll.is_skipped
     assert previous_doubts(runs.files(3).folder, {1345}) == [doubt]
     assert previous_poll_time(runs.files(3).folder, 1345) == poll.listings[0].asked_at
+
+
+@pytest.mark.parametrize("is_skipped", [True, False])
+def test_a_run_without_a_poll_is_no_answer_to_the_next_one(is_skipped):
+    """The next run goes through all rules: it knows nothing of MAST to compare with."""
+    poll = Poll(listings=(), changes=(), is_skipped=is_skipped)
+    references = References(context="", server="", files={})
+
+    run = Run(id="r", poll=poll, settling=SettleResult(), references=references)
+
+    assert _is_finished(run) is not is_skipped
 
 
 def test_a_later_run_asks_again(runs, archive):
