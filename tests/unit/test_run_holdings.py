@@ -35,6 +35,17 @@ def rate(path) -> None:
     path.with_suffix(".fits").rename(path)
 
 
+def uncal(path) -> None:
+    """A raw exposure as MAST has it."""
+    from stdatamodels.jwst import datamodels
+
+    with datamodels.Level1bModel((1, 2, 8, 8)) as model:
+        model.meta.instrument.name = "NIRCAM"
+        model.meta.exposure.type = "NRC_IMAGE"
+        model.save(path.with_suffix(".fits"))
+    path.with_suffix(".fits").rename(path)
+
+
 def image2(path) -> None:
     """The association of that rate."""
     members = [{"expname": f"{ROOT}_rate.fits", "exptype": "science"}]
@@ -117,6 +128,23 @@ def test_a_raw_exposure_that_an_earlier_version_described_is_described_again(mir
 
     raw = entries[f"{ROOT}_uncal.fits"]
     assert raw.scheme == "2-1" and (raw.refusal or raw.identity.startswith("2:"))
+
+
+def test_a_raw_exposure_that_arrived_without_jwst_is_described_for_a_recipe(mirror):
+    """Not before one takes its program, and once."""
+    row = mirror.hold(f"{ROOT}_uncal.fits", uncal)
+    other = replace(DEEP, programs=(2107,))
+
+    raw, not_taken, taken_by_none = (
+        {entry.filename: entry for entry in held(mirror, *recipes).entries}[row.filename]
+        for recipes in ([DEEP], [other], [])
+    )
+    Objects(mirror.root).path(row.sha256).unlink()
+    again = {entry.filename: entry for entry in held(mirror, DEEP).entries}[row.filename]
+
+    assert raw.identity and "NRC_IMAGE" in raw.header and not raw.refusal
+    assert not_taken == taken_by_none == row
+    assert again == raw
 
 
 def test_a_rate_that_cannot_be_read_is_refused_in_words(empty_mirror):

@@ -13,6 +13,7 @@ from jwmirror.compare.flags import flag_names
 from jwmirror.config.load import build_config
 from jwmirror.config.yaml_files import parse_yaml
 from jwmirror.core.errors import ConfigError
+from jwmirror.core.model import Recipe
 from jwmirror.pipeline import identity, installed
 from jwmirror.pipeline.parameters import vocabulary
 from jwmirror.services.configure.params import parameter_groups
@@ -137,7 +138,7 @@ def test_a_raw_exposure_is_described_later(without_jwst, tmp_path, monkeypatch):
 
     assert (version.identity, version.header, version.refusal) == ("", "", "")
     assert not holdings._is_described(entry)
-    assert [*holdings._outdated([entry])] == []
+    assert [*holdings._undescribed([entry], [Recipe(name="deep", programs=(1345,))])] == []
 
 
 def test_the_software_of_a_mirror_is_known_without_jwst(without_jwst):

@@ -161,7 +161,8 @@ def describe_holdings(
     }
     typed = {name: with_types(given, entries, own) for name, given in own_associations.items()}
     associations = _associations(mirror, entries, recipes, typed)
-    wanted = (*taken_from_upstream(entries, associations, recipes, own), *_outdated(entries))
+    taken = taken_from_upstream(entries, associations, recipes, own)
+    wanted = (*taken, *_undescribed(entries, recipes))
     inputs = {entry.path: described_input(mirror, entry) for entry in wanted}
     whole = tuple(inputs.get(entry.path, entry) for entry in entries)
     return Holdings(whole, associations, unsettled, own=own)
@@ -172,12 +173,17 @@ def _is_described(entry: Entry) -> bool:
     return bool(entry.identity or entry.refusal) and entry.scheme == description_scheme()
 
 
-def _outdated(entries: Sequence[Entry]) -> Iterator[Entry]:
-    """Yield the raw exposures that were described by earlier functions, if jwst can read them."""
-    if not can_recalibrate():
-        return iter(())
+def _undescribed(entries: Sequence[Entry], recipes: Sequence[Recipe]) -> Iterator[Entry]:
+    """Yield raw exposures that earlier functions described, or of which recipes need a description.
+
+    These arrived while jwst was not installed. Without it, none can be read.
+    """
+    raw = raw_exposures(entries).values() if can_recalibrate() else ()
     scheme = description_scheme()
-    return (entry for entry in raw_exposures(entries).values() if entry.scheme != scheme)
+    for entry in raw:
+        is_needed = any(recipe.takes(entry.upstream.program) for recipe in recipes)
+        if entry.scheme != scheme or (is_needed and not _is_described(entry)):
+            yield entry
 
 
 def _associations(
