@@ -9,7 +9,7 @@ export JWMIRROR_REAL_DATA ?= $(wildcard $(REAL))
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install development environments demo quick test torture mutants check types format docs site reliability troubles \
+.PHONY: help install wheels development environments demo quick test torture mutants check types format docs site reliability troubles \
   bench lock upgrade clean
 
 help:  ## list the targets
@@ -30,6 +30,10 @@ $(VENV)/.installed: envs/build.lock envs/jwmirror.lock pyproject.toml
 	$(BIN)/python $(LOCKED) envs/jwmirror.lock
 	$(BIN)/python $(PIP) --no-build-isolation --no-deps -e .
 	@touch $@
+
+wheels: install  ## collect in wheels/ what `make install` needs at a site without internet
+	$(BIN)/python -m pip download --quiet --require-hashes --only-binary :all: -d wheels -r envs/build.lock
+	$(BIN)/python -m pip download --quiet --require-hashes --no-build-isolation -d wheels -r envs/jwmirror.lock
 
 development: $(VENV)/.development  ## install also what tests, checks and docs need (envs/development.lock)
 

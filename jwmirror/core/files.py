@@ -6,6 +6,7 @@ import fcntl
 import grp
 import hashlib
 import os
+import pwd
 import stat
 import sys
 import tempfile
@@ -38,6 +39,15 @@ def as_store_error(doing: str, state: str) -> Iterator[None]:
             f"{doing}: the disk refused it ({plain_text(err)}); {state}; correct that, and run "
             "again."
         ) from err
+
+
+def owner_of(path: Path) -> str:
+    """Return the name of the user that a file belongs to; a number without a name."""
+    number = path.stat().st_uid
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def open_regular(path: Path | str) -> BufferedReader:

@@ -4,7 +4,6 @@ import ast
 import errno
 import logging
 import os
-import pwd
 import threading
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -19,7 +18,7 @@ from jwmirror.core.errors import (
     failures_as,
     plain_text,
 )
-from jwmirror.core.files import FileStamp, cached_digest, read_bytes, write_bytes
+from jwmirror.core.files import FileStamp, cached_digest, owner_of, read_bytes, write_bytes
 from jwmirror.core.model import digest, read, write
 from jwmirror.core.names import OBSERVATORY, cache_path
 
@@ -44,15 +43,6 @@ def is_ours(path: Path) -> bool:
         return path.stat().st_uid == os.geteuid()
     except FileNotFoundError:
         return True
-
-
-def owner_of(path: Path) -> str:
-    """Return the name of the user that a file belongs to; a number without a name."""
-    number = path.stat().st_uid
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
 
 
 def can_write(folder: Path) -> bool:

@@ -15,14 +15,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from jwmirror.core.errors import ArchiveError, ReferencesError, RejectedError, plain_text
-from jwmirror.core.files import path_below, sync_path
+from jwmirror.core.files import owner_of, path_below, sync_path
 from jwmirror.core.names import OBSERVATORY, cache_path
 from jwmirror.crds.cache import (
     VerifiedFile,
     can_write,
     has_config,
     is_ours,
-    owner_of,
     read_verified,
     write_config,
     write_verified,

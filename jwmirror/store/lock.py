@@ -25,7 +25,7 @@ import msgspec
 
 from jwmirror.core.errors import LockedError, StoreError, plain_text
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, sync_path
+from jwmirror.core.files import as_store_error, owner_of, sync_path
 from jwmirror.core.jsonio import canonical, parse
 from jwmirror.core.mirror import mark_mirror
 
@@ -244,6 +244,11 @@ def acquire_folder(folder: Path, root: Path, purpose: str, wait_s: float | None)
                 if _take_over(folder, seen, owner):
                     return MirrorLock(folder, owner, purpose)
                 continue
+        except PermissionError as err:
+            raise StoreError(
+                f"mirror {root}: it belongs to user {owner_of(root)}, and you may not write to it; "
+                "nothing was changed; ask its owner to do this."
+            ) from err
         except OSError as err:
             raise StoreError(f"lock {folder}: {plain_text(err)}; nothing was changed.") from err
         if deadline is not None and time.monotonic() >= deadline:

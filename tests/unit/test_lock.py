@@ -721,3 +721,17 @@ def test_writing_a_note_makes_no_file_and_leaves_no_handle(tmp_path):
 
     assert len(os.listdir("/proc/self/fd")) == before
     assert lock._read_note(tmp_path / "a") == note and os.listdir(tmp_path) == ["a"]
+
+
+def test_a_mirror_of_another_user_is_named_with_its_owner(tmp_path, monkeypatch):
+    """A member of the group may read it; the message says whom to ask."""
+    mirror = tmp_path / "mirror"
+    mark_mirror(mirror)
+
+    def refuse(*arguments: object) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(lock, "_take_over", refuse)
+
+    with pytest.raises(StoreError, match=f"{mirror}: it belongs to user {mirror.owner()}, and you"):
+        acquire_lock(mirror, "a test")
