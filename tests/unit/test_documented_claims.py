@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
+from typer.main import get_group
 
+from jwmirror.cli import app
 from jwmirror.cli.app import COMMANDS
 from jwmirror.core.model import Entry, Product
 from jwmirror.core.model.stored import Generation, ResultFile
@@ -66,6 +68,20 @@ def test_errors_are_json_with_json(small_mirror, words, code, kind):
     assert error["message"]
     assert bool(error["mistakes"]) == (kind == "ConfigError")
     assert all(f"`{key}`" in page for key in ("error", *error))
+
+
+def test_every_command_but_run_answers_in_json():
+    """`run` passes its arguments to Snakemake."""
+    for command in COMMANDS.values():
+        import_module(f"jwmirror.cli.{command}")
+    without = [
+        name
+        for group in get_group(app).commands.values()
+        for name, each in getattr(group, "commands", {group.name: group}).items()
+        if not any("--json" in option.opts for option in each.params)
+    ]
+
+    assert without == ["run"]
 
 
 def test_json_leaves_out_no_key(small_mirror):
