@@ -18,7 +18,10 @@ from jwmirror.core.errors import ConfigError, in_yaml
 from jwmirror.core.files import MAX_CONFIG, read_bytes
 from jwmirror.core.fits import check_yaml
 
-ADVICE = "go to the folder of your config, or give the file with --config FILE"
+ADVICE = (
+    "write one with `jwmirror init PROGRAM`, go to the folder of your config, or give the file "
+    "with --config FILE"
+)
 INTEGER, FLOAT, TIME = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp"))
 MERGE = "tag:yaml.org,2002:merge"  # the key <<
 DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)", re.ASCII)

@@ -51,7 +51,10 @@ from jwmirror.store.runs import (
     work_folders,
 )
 
-ADVICE = "go to the folder of your config, or give the file with --configfile FILE"
+ADVICE = (
+    "write one with `jwmirror init PROGRAM`, go to the folder of your config, or give the file "
+    "with --configfile FILE"
+)
 NOT_PUBLISHED = (
     "This run has published nothing: it was stopped, or a job that it needs failed. What it has "
     "fetched and computed is stored, and the next run uses it. `jwmirror failures --mirror "
@@ -219,7 +222,7 @@ class RunSession:
             text = f"{stop.rule}: {stop.why}"
             send_message(RunMessage(kind="error", text=text))
         if has_begun and not self.files.published.exists():
-            _note(NOT_PUBLISHED.format(mirror=self.mirror))
+            print(NOT_PUBLISHED.format(mirror=self.mirror), file=sys.stderr)  # as `run` sums up
 
     def _locked(self) -> MirrorLock:
         purpose = f"run {self.id}"

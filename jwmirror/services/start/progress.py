@@ -9,6 +9,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.jsonio import read
 from jwmirror.core.model import Orders, Plan
 from jwmirror.core.model.plan import LEVELS
+from jwmirror.core.names import OTHER, POOL
 from jwmirror.report.formatting import count, size
 from jwmirror.services.run.session import level_in_words
 from jwmirror.store.runs import RunFiles
@@ -44,9 +45,10 @@ def _fetch_line(orders: Orders) -> Iterator[str]:
     products = [product for ordered in orders.products.values() for product in ordered]
     if products:
         known = size(sum(product.size or 0 for product in products))
-        places = {(product.program, product.observation) for product in products}
-        of_them = count(len(places), "observation")
-        yield f"Fetching {count(len(products), 'file')}, {known}, of {of_them}"
+        places = {(each.program, each.observation) for each in products}
+        number = sum(name not in (POOL, OTHER) for _, name in places)
+        of_them = f", of {count(number, 'observation')}" if number else ""
+        yield f"Fetching {count(len(products), 'file')}, {known}{of_them}"
 
 
 def _calibration_line(level: str, plan: Plan) -> Iterator[str]:
