@@ -11,6 +11,7 @@ import yaml
 
 from jwmirror.config.load import build_config, read_content
 from jwmirror.config.workflow_files import PATTERNS, workflow_files, workflow_folder
+from jwmirror.core.errors import ConfigError
 from jwmirror.report.survey import survey_of
 from jwmirror.report.terminal.survey import access_words
 from jwmirror.services.configure.check import check_config
@@ -18,6 +19,7 @@ from jwmirror.services.configure.first_config import (
     ConfigAnswers,
     selections_of_answers,
 )
+from jwmirror.services.configure.repository import write_new_file
 from tests.setup.command_line import answer, run
 from tests.setup.records import listing, product
 
@@ -215,3 +217,13 @@ def test_each_kind_of_file_of_the_workflow_is_found():
     assert all(list(ROOT.glob(pattern)) for pattern in PATTERNS)
     kinds = {path.parts[0] for path in workflow_files(ROOT)}
     assert kinds == {"Snakefile", "rules", "scripts", "profiles", "envs", "config"}
+
+
+def test_a_config_that_appears_meanwhile_is_not_overwritten(folder):
+    """Between the check and the writing, while MAST is asked."""
+    (folder / "config.yaml").write_text("mine")
+
+    with pytest.raises(ConfigError, match="never overwritten"):
+        write_new_file(folder / "config.yaml", b"theirs")
+
+    assert (folder / "config.yaml").read_text() == "mine"

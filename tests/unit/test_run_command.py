@@ -291,10 +291,12 @@ def test_an_error_while_it_runs_ends_the_child_too(folder):
     def fails(line: str) -> None:
         raise BrokenPipeError
 
-    script = BEGIN.format(run=RUN, mirror=str(folder / "mirror")) + SLEEP
-    started = time.monotonic()
+    begin = BEGIN.format(run=RUN, mirror=str(folder / "mirror"))
+    script = f"import os; open('pid', 'w').write(str(os.getpid()))\n{begin}{SLEEP}"
 
     with pytest.raises(BrokenPipeError):
         run_workflow([], fails, print, (sys.executable, "-c", script))
 
-    assert time.monotonic() - started < 30
+    child = int((folder / "pid").read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
