@@ -14,6 +14,7 @@ from jwmirror.config.workflow_files import PATTERNS, workflow_files, workflow_fo
 from jwmirror.core.errors import ConfigError
 from jwmirror.report.survey import survey_of
 from jwmirror.report.terminal.survey import access_words
+from jwmirror.services.configure import first_config
 from jwmirror.services.configure.check import check_config
 from jwmirror.services.configure.first_config import (
     ConfigAnswers,
@@ -67,6 +68,17 @@ def test_answers_are_in_the_config():
     assert found["references"]["context"] == "jwst_1464.pmap"
     assert list(found["recipes"]) == ["my-deep"]
     assert config.selections == selections_of_answers(answers)
+
+
+def test_without_jwst_the_config_mirrors_only(monkeypatch):
+    """It says why, and the config passes `check` there."""
+    why = "a recipe needs the packages jwst"
+    monkeypatch.setattr(first_config, "why_not_recalibrating", lambda needed_by: why)
+
+    said = run("init", "1345", "--offline")
+
+    assert f"Without a recipe: {why}" in said
+    assert "recipes" not in yaml.safe_load(CONFIG.read_text())
 
 
 def test_an_existing_config_is_never_overwritten(folder):

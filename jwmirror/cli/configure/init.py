@@ -117,6 +117,8 @@ def _show_first(first: FirstConfig, dry_run: bool, all_lines: bool) -> None:
     done = "would be written" if dry_run else "is written"
     if first.files:
         output.say(f"The workflow ({len(first.files)} files: Snakefile, rules/, ...) {done}")
+    if first.note:
+        output.say(f"Without a recipe: {first.note}")
     output.say(f"{first.config} {done}; edit it if you like")
     if not dry_run:
         output.say("Next: jwmirror run")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
@@ -13,6 +13,7 @@ from jwmirror.config.yaml_files import parse_yaml
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.mirror import check_mirror
 from jwmirror.core.model import Selection
+from jwmirror.pipeline.installed import why_not_recalibrating
 from jwmirror.report.formatting import count, size
 from jwmirror.report.survey import ProgramSurvey
 from jwmirror.services.configure.checked_config import build_checked_config
@@ -128,6 +129,7 @@ class FirstConfig:
     config: str  # path of the file
     programs: tuple[ProgramSurvey, ...] = ()  # empty if MAST was not asked
     files: tuple[str, ...] = ()  # of the workflow
+    note: str = ""  # why there is no recipe, although one was wanted
 
 
 def write_first_config(
@@ -140,6 +142,7 @@ def write_first_config(
 ) -> FirstConfig:
     """Write a config that passes `jwmirror check`, after a look at what MAST has of its programs.
 
+    Where jwst is not installed, it has no recipe.
     `repository`: also write the files of the workflow into the current folder. `offline`: do not
     ask MAST. `dry_run`: write nothing.
 
@@ -151,6 +154,8 @@ def write_first_config(
     files = new_repository_files(Path(), with_config=False) if repository else {}
     if not dry_run:
         check_unwritten([path])
+    note = why_not_recalibrating("a recipe") if answers.recipe else ""
+    answers = replace(answers, recipe="" if note else answers.recipe)
     check_text(config_text(answers), path)
     check_mirror(Path(answers.mirror))
     selections = selections_of_answers(answers)
@@ -162,4 +167,5 @@ def write_first_config(
     if not dry_run:
         write_repository(files)
         write_new_file(path, config_text(answers, surveys).encode())
-    return FirstConfig(config=str(path), programs=surveys, files=tuple(map(str, files)))
+    names = tuple(map(str, files))
+    return FirstConfig(config=str(path), programs=surveys, files=names, note=note)
