@@ -31,6 +31,7 @@ rule publish_generation:
         latency_s=latency,
         config=canonical(CONFIG.content),
         recipes=canonical(CONFIG.recipes),
+        places=canonical(CONFIG.places),
         policy={
             "holding": [
                 recipe.name for recipe in CONFIG.recipes if recipe.publish == "hold"

@@ -23,6 +23,7 @@ with failures_are_recorded(Path(snakemake.params.run), "publish_generation"):
         policy=PublicationPolicy(**snakemake.params.policy),
         config=parse(snakemake.params.config, dict),
         recipes=parse(snakemake.params.recipes, tuple[records.Recipe, ...]),
+        places=parse(snakemake.params.places, dict),
         latency_s=snakemake.params.latency_s,
     )
 write(snakemake.output.published, published)

@@ -130,9 +130,8 @@ def _change_of_held(
     Of a product without a checksum only the bytes, when they are here, show whether it changed.
     """
     content = content_differences(entry, product)
-    sha256 = ""
+    sha256 = entry.sha256 if content else ""
     if not product.checksum:
-        sha256 = entry.sha256 if content else ""
         product = product.completed(entry.upstream, is_same=not content)
         product = version_after(entry, product, generation) if content else product
     reasons = (*content, *_access_reasons(entry.upstream, product))

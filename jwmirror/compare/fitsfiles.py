@@ -117,12 +117,25 @@ class FitsChanges:
 
 def compare_fits(comparison: Comparison, old: Path, new: Path, filename: str) -> Comparison:
     """Add the differences between two FITS files; StoreError if one cannot be read whole."""
+    return _compare_fits(comparison, old, new, filename, has_sky=True)
+
+
+def compare_fits_without_sky(
+    comparison: Comparison, old: Path, new: Path, filename: str
+) -> Comparison:
+    """Add the same, but for the shift of the sky, for which gwcs would be imported."""
+    return _compare_fits(comparison, old, new, filename, has_sky=False)
+
+
+def _compare_fits(
+    comparison: Comparison, old: Path, new: Path, filename: str, has_sky: bool
+) -> Comparison:
     changes = FitsChanges()
     with _opened(old, filename) as old_hdus, _opened(new, filename) as new_hdus:
         changes.add_order(list(old_hdus), list(new_hdus))
         for name in old_hdus | new_hdus:
             changes.add(name, old_hdus, new_hdus)
-        shift = _sky_shift(old_hdus, new_hdus) if changes.may_move_sky else None
+        shift = _sky_shift(old_hdus, new_hdus) if has_sky and changes.may_move_sky else None
     return replace(
         comparison,
         verdict=changes.verdict,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jwmirror.compare.associations import compare_json
-from jwmirror.compare.fitsfiles import compare_fits
+from jwmirror.compare.fitsfiles import compare_fits, compare_fits_without_sky
 from jwmirror.compare.tables import compare_ecsv
 from jwmirror.core.errors import StoreError, failures_as
 from jwmirror.core.files import open_regular, sha256_of
@@ -30,9 +30,30 @@ def compare_files(
     new_content = _checked_content(new, filename, sums[1])
     verdict = BYTES if old_content != new_content else IDENTICAL
     comparison = Comparison(verdict=verdict, old=old_content, new=new_content)
+    return comparison if verdict == IDENTICAL else _compared(comparison, old, new, filename)
+
+
+def compare_content(old: Path, new: Path, filename: str) -> Comparison:
+    """Return how two versions of a file differ whose bytes differ; their sha256 is not computed.
+
+    So each is read once. The shift of the sky is not computed, either.
+
+    Raises:
+        StoreError: a file cannot be read, or is compressed.
+    """
+    contents = (FileContent(sha256="", size=path.stat().st_size) for path in (old, new))
+    comparison = Comparison(verdict=BYTES, old=next(contents), new=next(contents))
+    return _compared(comparison, old, new, filename, has_sky=False)
+
+
+def _compared(
+    comparison: Comparison, old: Path, new: Path, filename: str, has_sky: bool = True
+) -> Comparison:
     compare_kind = COMPARE_KIND.get(Path(filename).suffix)
-    if compare_kind is None or verdict == IDENTICAL:
+    if compare_kind is None:
         return comparison
+    if compare_kind is compare_fits and not has_sky:
+        compare_kind = compare_fits_without_sky
     for path in (old, new):
         _check_uncompressed(path, filename)
     with failures_as(

@@ -29,6 +29,7 @@ from jwmirror.core.model.search import ANY_PROGRAM, Search
 from jwmirror.pipeline.installed import why_not_recalibrating
 
 SECTIONS = ("archive", "references", "calibrate", "settle", "limits")
+TRACED = ("recipes", "programs", "set")  # sections whose lines are recorded with generations
 SWITCHES = ("guide_stars", "previews", "auxiliary")  # of a program
 MIRROR_ONLY = "; or remove `recipes`, to mirror without recalibrating"
 
@@ -64,6 +65,7 @@ class Config:
     searches: tuple[Search, ...]
     recipes: tuple[Recipe, ...]
     content: Mapping[str, Any]  # as the files and options have it, in the form of the schema
+    places: Mapping[str, str]  # path of a value (recipes.deep.stages) -> where it is, in words
     parts: tuple[ParameterPart, ...]  # parameters of recipes as they are written
     notes: tuple[str, ...]  # on parameters, if they were checked
     token_variable: str  # of the environment
@@ -191,6 +193,7 @@ def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
         searches=searches,
         recipes=recipes.records(() if ANY_PROGRAM in programs else programs),
         content=raw,
+        places={p: place for section in TRACED for p, place in text.places(section).items()},
         parts=recipes.used_parts(),
         notes=tuple(dict.fromkeys(recipes.notes)),
         token_variable=archive["token_env"],

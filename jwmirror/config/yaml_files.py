@@ -62,6 +62,15 @@ class YamlText:
         nearest = next((path[:i] for i in range(len(path), 0, -1) if path[:i] in self.written), ())
         return f"{self.written[nearest].place}: " if nearest in self.written else ""
 
+    def places(self, section: str) -> dict[str, str]:
+        """Return where each value of a section is, in words, by its path as people write it."""
+        found: dict[str, str] = {}
+        for path, written in self.written.items():
+            if path[:1] == (section,):
+                source, _, line = written.place.rpartition(", ")
+                found[describe_path(path)] = f"{line} of {source}" if source else line
+        return found
+
     def locate(self, path: YamlPath, why: str) -> str:
         """Return a message on a value, with its place and path."""
         return f"{self.place(path)}{describe_path(path) or 'config'}: {why}"

@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 from typing import Any
 
+from msgspec import structs
+
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Derivation, Input, Reason, Result, ResultFile, canonical, digest
@@ -125,7 +127,7 @@ def result_of(
 def differences(old: Derivation, new: Derivation) -> tuple[Reason, ...]:
     """Return each difference of `new` from `old`; inputs that do not exist yet are left out."""
     return tuple(
-        Reason(f"{new.pipeline}: {reason.what}", reason.old, reason.new, new.pipeline, reason.cause)
+        structs.replace(reason, what=f"{new.pipeline}: {reason.what}", stage=new.pipeline)
         for reason in _differences(old, new)
     )
 
@@ -135,16 +137,16 @@ def _differences(old: Derivation, new: Derivation) -> Iterator[Reason]:
     before, after = (
         by_full_name(overrides.with_bare_names(each.parameters)) for each in (old, new)
     )
-    references = list(_described_references(old.references, new.references))
+    references = old.references, new.references
     if old.pipeline != new.pipeline:
-        yield Reason("pipeline", old.pipeline, new.pipeline)
+        yield Reason("pipeline", old.pipeline, new.pipeline, cause="pipeline")
         before, after = _in_both(before, after)
-        references = list(_in_both(*references))
-    yield from _changed("version of ", old.engine, new.engine)
+        references = _in_both(*references)
+    yield from _changed("version", "version of ", old.engine, new.engine)
     if old.pipeline == new.pipeline:
         yield from _input_changes(old.inputs, new.inputs)
-    yield from _changed("", before, after)
-    yield from _changed("reference ", *references)
+    yield from _changed("parameter", "", before, after)
+    yield from _reference_changes(*references)
     yield from _hook_changes(dict(old.hooks), dict(new.hooks))
 
 
@@ -162,17 +164,25 @@ def _input_changes(old: Sequence[Input], new: Sequence[Input]) -> Iterator[Reaso
         was, now = before.get(name), after.get(name)
         roles, new_roles = (" and ".join(by_name.get(name, ())) for by_name in all_roles)
         if was is None or now is None:
-            yield Reason(f"input {name}", roles, new_roles)
+            yield Reason(f"input {name}", roles, new_roles, cause="members", subject=name)
             continue
         if roles != new_roles:
-            yield Reason(f"role of {name}", roles, new_roles)
+            yield Reason(f"role of {name}", roles, new_roles, cause="order", subject=name)
         elif now.identity and was.identity != now.identity:
-            cause: ReasonCause = "" if name.endswith(UNCAL) or now.path else "inputs"
             before_and_after = was.identity[:12], now.identity[:12]
-            yield Reason(f"science content of {name}", *before_and_after, cause=cause)
+            what = f"science content of {name}"
+            yield Reason(what, *before_and_after, cause=_content_cause(now), subject=name)
     order = [item.name for item in old], [item.name for item in new]
     if order[0] != order[1] and before.keys() == after.keys():
-        yield Reason("order of the inputs", " ".join(order[0]), " ".join(order[1]))
+        texts = " ".join(order[0]), " ".join(order[1])
+        yield Reason("order of the inputs", *texts, cause="order", subject="order of the inputs")
+
+
+def _content_cause(item: Input) -> ReasonCause:
+    """Return why the content of an input is another one: by whom it is made."""
+    if item.path:
+        return "own file"
+    return "content" if item.name.endswith(UNCAL) else "inputs"
 
 
 def _roles(inputs: Iterable[Input]) -> dict[str, list[str]]:
@@ -185,27 +195,31 @@ def _hook_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Re
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name, ""), new.get(name, "")
         if before != after:
-            changed = " changed" if before and after else ""
-            yield Reason(f"hook {name}{changed}", before[:12], after[:12])
+            what = f"hook {name}"
+            yield Reason(what, before[:12], after[:12], cause="code", subject=what)
 
 
-def _changed(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Reason]:
+def _changed(
+    cause: ReasonCause, prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> Iterator[Reason]:
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name, ""), new.get(name, "")
         if before != after:  # 1 and 1.0 are equal
-            yield Reason(f"{prefix}{name}", _text(before), _text(after))
+            texts = _text(before), _text(after)
+            yield Reason(f"{prefix}{name}", *texts, cause=cause, subject=name)
 
 
-def _described_references(
+def _reference_changes(
     old: Mapping[str, tuple[str, str]], new: Mapping[str, tuple[str, str]]
-) -> Iterator[dict[str, str]]:
-    """Yield old and new references by name, with their sha1 if only the content has changed."""
-    alike = {kind for kind in old.keys() & new.keys() if old[kind][0] == new[kind][0]}
-    for references in (old, new):
-        yield {
-            kind: f"{name} ({sha1[:8]})" if kind in alike else name
-            for kind, (name, sha1) in references.items()
-        }
+) -> Iterator[Reason]:
+    """Yield the references that differ: by their names, or else by their sha1."""
+    names = ({kind: name for kind, (name, _) in references.items()} for references in (old, new))
+    yield from _changed("reference", "reference ", *names)
+    for kind in sorted(old.keys() & new.keys()):
+        (name, before), (new_name, after) = old[kind], new[kind]
+        if name == new_name and before != after:
+            what = f"reference {kind}: content of {name}"
+            yield Reason(what, before[:8], after[:8], cause="corrected", subject=kind)
 
 
 def _text(value: Any) -> str:

@@ -27,7 +27,7 @@ from jwmirror.core.files import (
 )
 from jwmirror.core.mirror import GENERATION
 from jwmirror.core.model import Entry
-from jwmirror.core.model.comparison import describe_changes
+from jwmirror.core.model.history.causes import Cause, in_one_line
 from jwmirror.core.model.stored import Generation, Setup
 from jwmirror.store import manifest
 from jwmirror.store.access import COLUMNS, Access, Content, has_access_changed, row_contents
@@ -40,10 +40,13 @@ from jwmirror.store.maintenance.retention import (
     SETUP_SHA256,
     read_tombstone,
 )
-from jwmirror.store.manifest import Entries, compare_rows, entries_of
+from jwmirror.store.manifest import Entries, entries_of
 from jwmirror.store.objects import CLOSED, SHARED, Objects
 from jwmirror.store.pins import pinned_generations
+from jwmirror.store.rows.differences import RowDifferences, row_differences
 from jwmirror.store.view import SpareView, build_view, remove_numbered, remove_views, view_folder
+
+Explain = Callable[[Entries, Entries, RowDifferences], tuple[Cause, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,18 +182,20 @@ class Generations:
         facts: dict[str, str],
         check: Callable[[], None] = lambda: None,
         setup: Setup | None = None,
+        explain: Explain = lambda before, rows, differing: (),
     ) -> StoredGeneration | None:
         """Make `entries` the current state, durably; return None if they are it already.
 
-        Without a `cause`, the changes of the files are recorded as the cause. After a crash, call
-        it again. `check` is called just before the new state becomes current, and may raise.
+        `explain` returns why they differ from those before; without a `cause`, that is recorded in
+        words, too. After a crash, call it again. `check` is called just before the new state
+        becomes current, and may raise.
 
         Raises:
             StoreError: an object is missing or short, or another process has published since. The
                 state before stays current.
         """
         with as_store_error("publication", "a complete state is still published"):
-            return self._published(entries_of(entries), cause, facts, check, setup)
+            return self._published(entries_of(entries), cause, facts, check, setup, explain)
 
     def _published(
         self,
@@ -199,6 +204,7 @@ class Generations:
         facts: dict[str, str],
         check: Callable[[], None],
         setup: Setup | None,
+        explain: Explain,
     ) -> StoredGeneration | None:
         last = max(self.numbers(), default=0)
         current = self.current()
@@ -211,19 +217,22 @@ class Generations:
         self._set_access(access, rows, before)
         generation = self._left_unpublished(last, current, rows)
         if generation is None:
-            counts = {"files": len(rows), "bytes": sum(rows.column("size"))}
-            counts |= manifest.count_file_changes(before, rows)
-            if not cause:
-                cause = describe_changes(compare_rows(before, rows), set(rows.column("origin")))
+            differing = row_differences(before, rows)
+            causes = explain(before, rows, differing)
             head = Generation(
                 number=last + 1,
                 parent=current.number if current else None,
                 parent_sha256=sha256_of(current.folder / HEAD) if current else "",
                 manifest_sha256="",  # known when the manifest is written
                 made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                cause=cause,
-                counts=counts,
+                cause=cause or in_one_line(causes),
+                counts={
+                    "files": len(rows),
+                    "bytes": sum(rows.column("size")),
+                    **differing.counts,
+                },
                 facts=facts,
+                causes=causes,
             )
             is_closed = access.names_closed_measurements(row_contents(rows))
             generation = self._written(head, rows, setup, is_closed)

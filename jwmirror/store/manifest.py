@@ -8,8 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from functools import cache, cached_property
-from importlib import import_module
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args, get_type_hints, overload
 
@@ -20,7 +19,6 @@ from msgspec import structs
 from jwmirror.core.errors import StoreError, plain_text
 from jwmirror.core.files import are_paths_below, replacing
 from jwmirror.core.model import UPSTREAM, Entry, Product
-from jwmirror.core.model.comparison import FileChange
 
 pa.set_memory_pool(pa.system_memory_pool())  # the default one keeps what it has freed
 
@@ -282,103 +280,3 @@ def _chunk_values(chunk: pa.Array) -> list[Any]:  # as in `column`
         return list(chunk.dictionary_decode().to_pylist())
     values = chunk.dictionary.to_pylist()
     return [None if index is None else values[index] for index in chunk.indices.to_pylist()]
-
-
-NEW, CHANGED, MARKED, REMOVED = "new", "changed", "marked", "gone"
-
-
-def compare_rows(
-    old: Entries, new: Entries, old_origin: str = "", new_origin: str = ""
-) -> tuple[FileChange, ...]:
-    """Return the files in which two states differ, sorted by kind and path; pure.
-
-    With origins ("upstream", or a recipe's name), only their files are compared, by observation and
-    file name; then marked files (same bytes, other columns) are listed within one origin only.
-    """
-    _import_compute()
-    before, after = _rows(old, old_origin), _rows(new, new_origin)
-    names = _names(before, old_origin), _names(after, new_origin)
-    there = pa.compute.index_in(names[1], value_set=names[0])
-    back = pa.compute.index_in(names[0], value_set=names[1])
-    both = pa.compute.is_valid(there)
-    was, now = before.take(there.filter(both)), after.filter(both)
-    same_bytes = _equal(was["sha256"], now["sha256"])
-    other_bytes = pa.compute.invert(same_bytes)
-    nothing = SCHEMA.empty_table()
-    changes = [
-        *_changes(NEW, nothing, after.filter(pa.compute.is_null(there))),
-        *_changes(CHANGED, was.filter(other_bytes), now.filter(other_bytes)),
-        *_changes(REMOVED, before.filter(pa.compute.is_null(back)), nothing),
-    ]
-    if old_origin == new_origin:
-        marked = pa.compute.and_(same_bytes, pa.compute.invert(_all_equal(was, now)))
-        changes += _changes(MARKED, was.filter(marked), now.filter(marked))
-    return tuple(changes)
-
-
-def count_file_changes(old: Entries, new: Entries) -> dict[str, int]:
-    """Count the files that are new, changed, marked (same bytes, other columns) and gone; pure."""
-    _import_compute()
-    before, after = _rows(old, ""), _rows(new, "")
-    there = pa.compute.index_in(after["path"], value_set=before["path"])
-    both = pa.compute.is_valid(there)
-    was, now = before.take(there.filter(both)), after.filter(both)
-    changed = len(now) - _count(_equal(was["sha256"], now["sha256"]))
-    return {
-        NEW: len(after) - len(now),
-        CHANGED: changed,
-        MARKED: len(now) - changed - _count(_all_equal(was, now)),
-        REMOVED: len(before) - len(was),
-    }
-
-
-def _import_compute() -> None:
-    """Import pa.compute, which takes long: commands that compare no manifests start without it."""
-    import_module("pyarrow.compute")
-
-
-def _count(flags: pa.ChunkedArray) -> int:
-    return pa.compute.sum(flags).as_py() or 0
-
-
-def without_origin(path: str) -> str:
-    """Return a path of a view below its origin's folder: jw01345/o001/<file>."""
-    first, _, rest = path.partition("/")
-    return rest if first == UPSTREAM else rest.partition("/")[2]
-
-
-def _rows(entries: Entries, origin: str) -> pa.Table:
-    """Return the rows of one origin; of all if it is empty."""
-    table = entries.table.cast(SCHEMA).combine_chunks()
-    return table.filter(pa.compute.equal(table["origin"], origin)) if origin else table
-
-
-def _names(rows: pa.Table, origin: str) -> pa.Array:
-    """Return the paths by which rows are matched; with an origin, without its folder."""
-    paths = rows["path"].combine_chunks()
-    if not origin:
-        return paths
-    folder = f"{origin}/" if origin == UPSTREAM else f"recalibrated/{origin}/"
-    return pa.compute.utf8_slice_codeunits(paths, len(folder))
-
-
-def _equal(old: pa.ChunkedArray, new: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return, row by row, whether two columns are equal; two missing values are."""
-    neither = pa.compute.and_(pa.compute.is_null(old), pa.compute.is_null(new))
-    return pa.compute.or_(pa.compute.fill_null(pa.compute.equal(old, new), False), neither)
-
-
-def _all_equal(old: pa.Table, new: pa.Table) -> pa.ChunkedArray:
-    """Return, row by row, whether two tables are equal in all columns."""
-    is_equal = _equal(old["path"], new["path"])
-    for name in SCHEMA.names:
-        is_equal = pa.compute.and_(is_equal, _equal(old[name], new[name]))
-    return is_equal
-
-
-def _changes(kind: str, old: pa.Table, new: pa.Table) -> Iterator[FileChange]:
-    """Yield the changes of one kind; one of the tables is empty for new and gone files."""
-    for before, after in zip_longest(Entries(old), Entries(new)):
-        is_known = kind == CHANGED and bool(before.identity)
-        same = is_known and before.identity == after.identity
-        yield FileChange(kind=kind, old=before, new=after, same_science=same)

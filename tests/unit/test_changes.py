@@ -403,7 +403,7 @@ CASES = {
     "withheld, new bytes": (NEW_BYTES, {}, False, Change(kind=WITHHELD, product=NEW_BYTES,
         reasons=(Reason("checksum", MD5[1], MD5[2]), OPEN_TO_CLOSED, RELEASE))),
     "new bytes with access": (NEW_BYTES, {}, True, Change(kind=REPROCESSED, product=NEW_BYTES,
-        reasons=(Reason("checksum", MD5[1], MD5[2]), OPEN_TO_CLOSED))),
+        reasons=(Reason("checksum", MD5[1], MD5[2]), OPEN_TO_CLOSED), held="0" * 64)),
     "back": (HELD, {"state": GONE}, False, Change(kind=RETURNED, product=HELD, reasons=())),
     "back, exclusive": (CLOSED_NOW, {"state": GONE}, False, Change(kind=WITHHELD,
         product=CLOSED_NOW, reasons=(OPEN_TO_CLOSED, RELEASE))),

@@ -9,7 +9,8 @@ from hypothesis import strategies as some
 from msgspec import structs
 
 from jwmirror.core.model import GONE, Entry, Product
-from jwmirror.store.manifest import Entries, compare_rows, count_file_changes, entries_of
+from jwmirror.store.manifest import Entries, entries_of
+from jwmirror.store.rows.differences import compare_rows, row_differences
 
 PATHS = [
     f"{origin}/jw01345/o00{number}/a_cal.fits"
@@ -53,7 +54,7 @@ def test_agrees_with_the_counts_of_a_generation(old, new):
     expected = difference(old, new)
 
     changes = compare_rows(entries_of(old), entries_of(new))
-    counts = count_file_changes(entries_of(old), entries_of(new))
+    counts = row_differences(entries_of(old), entries_of(new)).counts
 
     assert counts == {kind: len(paths) for kind, paths in expected.items()}
     for kind, paths in expected.items():
@@ -128,7 +129,7 @@ def test_a_value_that_was_not_known_marks_a_file():
 
 def test_nothing_differs_from_nothing():
     """All counts are zero."""
-    counts = count_file_changes(entries_of([]), entries_of([]))
+    counts = row_differences(entries_of([]), entries_of([])).counts
 
     assert counts == {"new": 0, "changed": 0, "marked": 0, "gone": 0}
 

@@ -15,6 +15,7 @@ from msgspec import structs
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import GONE, Entry, Product
+from jwmirror.core.model.history.causes import Cause
 from jwmirror.core.model.stored import Setup
 from jwmirror.store.generations import Generations
 from jwmirror.store.losses import Loss, record_loss
@@ -64,30 +65,23 @@ def test_a_published_state_is_read_back_and_seen(mirror):
     assert seen(mirror) == {"upstream/jw01345/o001/a": b"1", "upstream/jw01345/o001/b": b"22"}
 
 
-def test_a_state_without_a_cause_names_the_files_that_changed(mirror):
-    """A recipe that left the config is visible in the log, with the number of its files."""
+def test_a_state_without_a_cause_is_explained(mirror):
+    """Its causes are recorded, and their words; of an equal state they are not asked for."""
     row = store_row(mirror, "a", b"1")
-    path = "recalibrated/deep/jw01345/o001/a"
-    Generations(mirror).publish([row, replace(row, path=path, origin="deep")], "first run", {})
+    cause = Cause(kind="removed", recipe="deep", files=2)
+    asked = []
 
-    Generations(mirror).publish([replace(row, state="vanished")], "", {})
+    def explain(before, rows, differing):
+        asked.append((list(before), list(rows), differing.counts["new"]))
+        return (cause,)
 
-    assert Generations(mirror).current().cause == (
-        "files of recipe deep: all left the view (1); files of MAST: 1 with changed metadata"
-    )
+    for _ in range(2):
+        Generations(mirror).publish([row], "", {}, explain=explain)
 
-
-def test_a_state_without_a_cause_says_that_stored_results_are_used(mirror):
-    """A parameter was changed back: other files, and nothing was computed."""
-    rows = [store_row(mirror, "a", data) for data in (b"1", b"2")]
-    path = "recalibrated/deep/jw01345/o001/a"
-    first, second = (replace(row, path=path, origin="deep") for row in rows)
-    Generations(mirror).publish([first], "first run", {})
-
-    Generations(mirror).publish([second], "", {})
-
-    expected = "earlier results of recipe deep were published again (1 files)"
-    assert Generations(mirror).current().cause == expected
+    found = Generations(mirror).current()
+    assert asked == [([], [row], 1)]
+    assert found.causes == (cause,)
+    assert found.cause == "recipe deep was removed: 2 files left the view"
 
 
 def test_an_equal_state_is_not_published_again(mirror):

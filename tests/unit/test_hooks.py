@@ -173,7 +173,7 @@ def test_an_edited_hook_changes_the_key_and_is_told(tmp_path):
 
     (reason,) = differences(old, new)
     assert key_of(old) != key_of(new)
-    assert reason.what == "detector1: hook fixes.scale changed"
+    assert str(reason) == "detector1: hook fixes.scale changed"
     assert (reason.old, reason.new) == (old.hooks[0][1][:12], new.hooks[0][1][:12])
 
 

@@ -12,16 +12,16 @@ from msgspec import structs
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Entry, Product
-from jwmirror.store import manifest
 from jwmirror.store.manifest import (
     SCHEMA,
     Entries,
     entries_of,
     read_columns,
     read_manifest,
-    without_origin,
     write_manifest,
 )
+from jwmirror.store.rows import differences
+from jwmirror.store.rows.differences import without_origin
 
 UNCAL = Product(
     uri="mast:JWST/product/a_uncal.fits",
@@ -255,11 +255,11 @@ def test_a_path_without_its_origin_is_that_of_the_observation(path):
     assert without_origin(path).startswith("jw01345/o001/a_")
 
 
-@pytest.mark.parametrize("compare", [manifest.compare_rows, manifest.count_file_changes])
+@pytest.mark.parametrize("compare", [differences.compare_rows, differences.row_differences])
 def test_a_comparison_imports_what_it_needs(monkeypatch, compare):
     """Other commands start without it."""
     imported = []
-    monkeypatch.setattr(manifest, "import_module", imported.append)
+    monkeypatch.setattr(differences, "import_module", imported.append)
 
     compare(entries_of([ROW]), entries_of([MADE]))
 

@@ -207,20 +207,6 @@ def test_no_run_on_record_is_no_error(tmp_path):
     assert last_run(tmp_path) is None
 
 
-def test_a_run_says_why_the_state_changes(small_mirror):
-    """Changes by kind and results computed, in one line, for the log of generations."""
-    run = last_run(small_mirror.root)
-
-    changes = "1 reprocessed, 1 no longer listed (kept here); 2 pipeline calls"
-    assert run.cause == f"at MAST: 1 new, {changes}"
-    first = replace(run, poll=replace(run.poll, first=(1345,)))
-    assert first.cause == (
-        "first poll of program 1345: 1 product; "
-        "at MAST: 1 reprocessed, 1 no longer listed (kept here); 2 pipeline calls"
-    )
-    assert replace(run, poll=None, batch_receipts=()).cause == ""
-
-
 def test_a_run_that_was_stopped_early_is_read_as_far_as_it_came(small_mirror):
     """Records that are missing are empty; a damaged one is an error."""
     for name in ("changes.json", "plan-associations-3.json", "references.json"):

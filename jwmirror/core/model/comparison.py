@@ -4,11 +4,9 @@ Differences are from old to new, and only differences are listed. The fields are
 `jwmirror diff --json`.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from jwmirror.core.model import UPSTREAM, Entry, Reason
+from jwmirror.core.model import Entry, Reason
 
 IDENTICAL = "identical"  # equal bytes
 EQUAL = "equal science content"  # only dates, names and checksums differ
@@ -148,32 +146,6 @@ class FileChange:
         """Origin of the file: "upstream", or the recipe's name."""
         entry = self.new or self.old
         return entry.origin if entry else ""
-
-
-def describe_changes(changes: Iterable[FileChange], origins: Collection[str]) -> str:
-    """Return changes without a pipeline call in words, by origin.
-
-    For example: earlier results of recipe deep were published again (59 files).
-    `origins` are those of the new state.
-    """
-    counts: dict[str, Counter[str]] = {}
-    for change in changes:
-        counts.setdefault(change.origin, Counter())[change.kind] += 1
-    return "; ".join(
-        _describe_counts(origin, counts[origin], origin in origins) for origin in sorted(counts)
-    )
-
-
-def _describe_counts(origin: str, counts: Counter[str], is_left: bool) -> str:
-    files = f"files of {'MAST' if origin == UPSTREAM else f'recipe {origin}'}"
-    if not is_left:
-        return f"{files}: all left the view ({counts.total():,})"
-    if origin != UPSTREAM and counts.keys() == {"changed"}:
-        return f"earlier results of recipe {origin} were published again ({counts.total():,} files)"
-    words = {"marked": "with changed metadata"}
-    return f"{files}: " + ", ".join(
-        f"{count:,} {words.get(kind, kind)}" for kind, count in sorted(counts.items())
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

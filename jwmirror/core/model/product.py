@@ -127,7 +127,22 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         )
 
 
-ReasonCause = Literal["", "new", "inputs"]  # nothing was published yet; inputs were recomputed
+ReasonCause = Literal[
+    "",  # not recorded
+    "new",  # nothing was published yet
+    "inputs",  # inputs were recomputed
+    "content",  # of an input that MAST made
+    "own file",  # an input of the user
+    "members",  # an input is there, and was not, or the other way round
+    "order",  # of the inputs, or their roles
+    "parameter",
+    "reference",
+    "corrected",  # a reference has other content under its name
+    "version",  # of a package in keys
+    "code",  # of the user
+    "pipeline",
+]
+HASHED: tuple[ReasonCause, ...] = ("inputs", "content", "own file", "code", "corrected")  # hashes
 
 
 class Reason(msgspec.Struct, frozen=True, order=True, gc=False, omit_defaults=True):
@@ -141,16 +156,27 @@ class Reason(msgspec.Struct, frozen=True, order=True, gc=False, omit_defaults=Tr
     new: str
     stage: str = ""  # the pipeline whose derivation differs; "" if the reason is for all
     cause: ReasonCause = ""  # only where code depends on it
+    subject: str = ""  # of a difference of derivations: the name of what differs
 
     @property
     def is_sentence(self) -> bool:
         """True if `what` says all."""
         return not (self.old or self.new)
 
+    @property
+    def with_hashes(self) -> str:
+        """The reason in words, with the hashes of contents."""
+        return self.what if self.is_sentence else f"{self.what}: {self._arrow}"
+
     def __str__(self) -> str:
-        if self.is_sentence:
-            return self.what
-        return f"{self.what}: {self.old or '-'} -> {self.new or '-'}"
+        if self.is_sentence or self.cause not in HASHED:
+            return self.with_hashes
+        happened = "changed" if self.old and self.new else "added" if self.new else "removed"
+        return f"{self.what} {happened}"
+
+    @property
+    def _arrow(self) -> str:
+        return f"{self.old or '-'} -> {self.new or '-'}"
 
 
 NEW, REPROCESSED, RESTAMPED, RENAMED = "new", "reprocessed", "restamped", "renamed"
@@ -170,7 +196,7 @@ class Change:
     product: Product  # as now listed; as in the mirror if vanished
     reasons: tuple[Reason, ...] = ()
     replaces: str | None = None  # restamped, renamed: the former file name
-    held: str = ""  # sha256 in the mirror, where only the bytes show whether MAST has others
+    held: str = ""  # sha256 in the mirror, where MAST has other bytes, or only they show whether
 
     @property
     def wants_bytes(self) -> bool:

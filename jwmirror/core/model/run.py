@@ -17,7 +17,6 @@ from jwmirror.core.model.plan import (
     Wait,
 )
 from jwmirror.core.model.product import (
-    IN_WORDS,
     NEW,
     WITHHELD,
     Change,
@@ -249,45 +248,6 @@ class Run:
         return tuple(key for receipt in self.batch_receipts for key in receipt.computed)
 
     @property
-    def cause(self) -> str:
-        """The cause of the run's changes, such as at MAST: 2 reprocessed; 3 pipeline calls.
-
-        Empty if nothing changed at MAST and CRDS, and nothing was computed.
-        """
-        kinds = Counter(change.kind for change in self.changes_since_first_poll)
-        firsts = ", ".join(
-            f"first poll of program {program}: {_count(count, 'product')}"
-            for program, count in self.first_polls.items()
-        )
-        changed = ", ".join(
-            f"{count} {IN_WORDS.get(kind, kind)}" for kind, count in sorted(kinds.items())
-        )
-        changed = changed and f"at MAST: {changed}"
-        found = Counter(finding.kind for finding in self.new_findings)
-        references = ", ".join(
-            f"{_count(number, 'reference')} {kind}" for kind, number in sorted(found.items())
-        )
-        made = len(self.computed_keys)
-        results = _count(made, "pipeline call") if made else ""
-        parts = (firsts, changed, self._reselection, self._comparison, references, results)
-        return "; ".join(filter(None, parts))
-
-    @property
-    def _comparison(self) -> str:
-        """The number of files that were compared with MAST's, and are the same."""
-        changes, confirmed = (self.poll.changes, self.poll.confirmed) if self.poll else ((), ())
-        same = len(changes) - len(self.changes) + len(confirmed)
-        return f"{_count(same, 'file')} compared with MAST's, unchanged" if same else ""
-
-    @property
-    def _reselection(self) -> str:
-        """The numbers of files that the config does not select any more, or selects again."""
-        times = self.poll.deselected.values() if self.poll else ()
-        lost = sum(map(bool, times))
-        words = {"no longer selected": lost, "selected again": len(times) - lost}
-        return ", ".join(f"{count:,} {word}" for word, count in words.items() if count)
-
-    @property
     def unfinished(self) -> tuple[Chain, ...]:
         """The chains that are still out of date: they failed, or the run was interrupted."""
         results = (result for receipt in self.batch_receipts for result in receipt.results)
@@ -302,7 +262,3 @@ class Run:
 def failed_listing(doubt: Doubt) -> Failure:
     """Return a doubt as a failure of its run."""
     return Failure(name=f"MAST's listing, {doubt.scope}", message=doubt.why)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

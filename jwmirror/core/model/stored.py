@@ -1,10 +1,11 @@
 """Records of what the mirror has: versions, results, the rows of a manifest, generations."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
 
+from jwmirror.core.model.history.causes import Cause
 from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.product import Product
 from jwmirror.core.model.recipe import Recipe
@@ -117,9 +118,15 @@ class Generation:
     parent_sha256: str  # of the parent's generation.json; "" where there is no parent
     manifest_sha256: str
     made_at: str  # ISO, UTC
-    cause: str
+    cause: str  # in words
     counts: dict[str, int]  # files, bytes; against the parent: new, changed, marked, gone
     facts: dict[str, str]  # of the run that published it: its id, CRDS context, sha256 of its setup
+    causes: tuple[Cause, ...] = ()  # without paths; earlier versions wrote only `cause`
+
+    @property
+    def what_happened(self) -> tuple[str, ...]:
+        """Its causes in words, each by itself."""
+        return tuple(map(str, self.causes)) or tuple(self.cause.split("; "))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,3 +140,5 @@ class Setup:
     recipes: tuple[Recipe, ...]  # as the config means them, without `extends`
     software: dict[str, dict[str, str]]  # by Python of a recipe ("": the running one): versions
     citation: str = ""  # CITATION.cff of jwmirror
+    # where the config says what: recipes.deep.parameters.detector1.jump.skip -> line 41 of ...
+    places: dict[str, str] = field(default_factory=dict)

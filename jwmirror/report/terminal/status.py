@@ -33,6 +33,7 @@ LEGEND = (
     "+ new   ~ changed   - gone\n"
     "= the file is the same; what jwmirror knows about it changed (see `jwmirror diff`)"
 )
+CAUSES = 12  # of a generation that are shown
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "This command did not ask MAST or CRDS."
 
@@ -91,7 +92,7 @@ def _reference_lines(references: Iterable[ReferenceNotice]) -> Iterator[str]:
 def _cause_and_undecided(status: Status) -> Iterator[Text]:
     """Yield what happened, and how many files may have changed without a sign of it."""
     if status.generation:
-        yield _cause(status.generation)
+        yield _what_happened(status.generation)
     number, since = status.undecided.files, status.undecided.since
     if number:
         files = formatting.count(number, "file")
@@ -191,16 +192,21 @@ def _headline(status: Status) -> Text:
     )
 
 
-def _cause(generation: Generation) -> Text:
-    """Return what happened in a generation, and how many files differ from its parent."""
+def _what_happened(generation: Generation) -> Text:
+    """Return the causes of a generation, and how many files differ from its parent."""
     kinds = {kind: generation.counts.get(kind, 0) for kind in ("new", "changed", "marked", "gone")}
     changes = ", ".join(
         f"{number:,} {formatting.KINDS.get(kind, kind)}" for kind, number in kinds.items() if number
     )
     parent = f"generation {generation.parent}" if generation.parent else "an empty mirror"
-    is_said = changes and changes in generation.cause
-    since = "" if is_said else f"\ncompared with {parent}: {changes or 'no change'}"
-    return Text(f"what happened: {generation.cause}{since}", "dim")
+    head = f"compared with {parent}: {changes or 'no change'}"
+    return Text(f"{head}\n{_lines(generation.what_happened, '  ')}".rstrip(), "dim")
+
+
+def _lines(causes: Sequence[str], indent: str = "") -> str:
+    """Return the first causes, one a line."""
+    more = [f"... and {len(causes) - CAUSES:,} more"] if len(causes) > CAUSES else []
+    return "\n".join(f"{indent}{line}" for line in (*causes[:CAUSES], *more))
 
 
 def file_table(status: Status, all_lines: bool = False) -> Table:
@@ -350,7 +356,7 @@ def log_page(history: History) -> RenderableType:
             f"{generation.counts['files']:,}",
             formatting.size(generation.counts["bytes"]),
             formatting.change_signs(generation.counts),
-            _remarks(history, generation.number) + generation.cause.replace("; ", "\n"),
+            _remarks(history, generation.number) + _lines(generation.what_happened),
             style="" if generation.number in history.line else "dim",
         )
     return Group(table, Text(LEGEND, style="dim"))

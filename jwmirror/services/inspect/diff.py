@@ -20,9 +20,10 @@ from jwmirror.core.model.comparison import (
 from jwmirror.services.inspect.change_reasons import ChangeReasons
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
 from jwmirror.store.maintenance.lookup import generation_named
-from jwmirror.store.manifest import Entries, compare_rows, without_origin
+from jwmirror.store.manifest import Entries
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import CURRENT
+from jwmirror.store.rows.differences import compare_rows, without_origin
 
 
 @dataclass(frozen=True)

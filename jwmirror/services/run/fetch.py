@@ -11,6 +11,7 @@ from jwmirror.net.http import TOKEN_VARIABLE
 from jwmirror.net.staging import staging_folder
 from jwmirror.net.token_socket import request_token
 from jwmirror.pipeline.identity import downloaded_version
+from jwmirror.services.causes.reprocessing import keep_change
 from jwmirror.store.objects import Objects
 
 UNCHANGED = (
@@ -55,7 +56,12 @@ def fetch_products(
     products = orders.products[order]
     ordered = [product for group in orders.products.values() for product in group]
     with staging_folder(objects.incoming, products, ordered) as folder:
-        answers = list(transfer.download(products, folder, mirror / "quarantine"))
+        answers = []
+        for answer in transfer.download(products, folder, mirror / "quarantine"):
+            if not isinstance(answer, Failure):  # while others arrive
+                held = orders.held.get(answer.product.uri, answer.sha256)
+                keep_change(mirror, held, answer.path, answer.sha256, answer.product.filename)
+            answers.append(answer)
         files = [answer for answer in answers if not isinstance(answer, Failure)]
         versions = list(map(_version, files))
         _log_versions(versions, orders.held)

@@ -1,6 +1,7 @@
 """Publish the new state of a mirror as a generation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from jwmirror.core.model import Plan, Poll, Receipt, Recipe, References, SettleResult
@@ -8,6 +9,7 @@ from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.plan import Published
 from jwmirror.core.model.stored import Setup
 from jwmirror.pipeline.installed import installed_versions
+from jwmirror.services.causes.generations import published_causes
 from jwmirror.services.run.jobs.arrivals import await_results
 from jwmirror.services.run.quality.publication import PublicationPolicy, judged_rows
 from jwmirror.store import runs
@@ -32,13 +34,15 @@ def publish_generation(
     policy: PublicationPolicy,
     config: PlainValues,
     recipes: Sequence[Recipe],
+    places: Mapping[str, str] | None = None,
     latency_s: float = 0.0,
 ) -> Published:
     """Publish what the mirror has now in one atomic step, if the current generation differs.
 
-    `run` is the folder of the run, whose id and cause the generation records; what its recipes hold
-    back is recorded there. `group` may read exclusive files. `config` and `recipes` are recorded
-    with the generation, and so are the versions of all installed packages. Results of the recipes
+    `run` is the folder of the run, whose id the generation records; what its recipes hold back is
+    recorded there. `group` may read exclusive files. `config`, the `places` of its values in words,
+    and `recipes` are recorded with the generation, and so are the versions of all installed
+    packages, and why its files differ from those before. Results of the recipes
     stay with files that are kept without being selected. What other machines have written may
     appear up to `latency_s` seconds late.
 
@@ -56,13 +60,14 @@ def publish_generation(
         names = {recipe.name for recipe in recipes}
         kept = results_of_deselected_files(before, upstream, judged.rows, names)
         entries = upstream.joined([*judged.rows, *with_quality(kept, judged.qualities)])
-        setup = _setup(config, recipes)
-        new = generations.publish(entries, records.cause, facts, lock.check, setup)
+        setup = _setup(config, recipes, places or {})
+        explain = partial(published_causes, mirror, setup)
+        new = generations.publish(entries, "", facts, lock.check, setup, explain)
         current = new or generations.current()
     return Published(generation=current.number if current else 0, is_new=new is not None)
 
 
-def _setup(config: PlainValues, recipes: Sequence[Recipe]) -> Setup:
+def _setup(config: PlainValues, recipes: Sequence[Recipe], places: Mapping[str, str]) -> Setup:
     """Return what is recorded with a generation with its rows."""
     pythons = {"", *(recipe.python for recipe in recipes)}
     return Setup(
@@ -70,4 +75,5 @@ def _setup(config: PlainValues, recipes: Sequence[Recipe]) -> Setup:
         recipes=tuple(recipes),
         software={python: installed_versions(python) for python in sorted(pythons)},
         citation=CITATION.read_text(encoding="utf-8") if CITATION.is_file() else "",
+        places=dict(places),
     )

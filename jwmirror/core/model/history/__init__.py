@@ -1,0 +1,1 @@
+"""Records of how states of a mirror differ, and why."""

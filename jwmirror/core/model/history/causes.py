@@ -1,0 +1,216 @@
+"""Causes: what changed between two states of a mirror, and how many files differ because of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from jwmirror.core.model.product import Reason
+
+CauseKind = Literal[
+    # what happened to MAST's files
+    "first",  # the first files of a program
+    "new",
+    "released",
+    "restricted",
+    "chosen",  # they were at MAST before, and the config selects them now
+    "renamed",
+    "reprocessed",
+    "unlisted",  # MAST does not list them any more
+    "relisted",
+    "queued",  # at MAST, for reprocessing
+    "unqueued",
+    "deselected",  # kept, and not compared with MAST any more
+    "reselected",
+    "dropped",  # not selected any more, and not kept
+    "compared",  # with what MAST says, and found unchanged
+    "described",  # MAST says something else about them
+    "reread",  # by another version of jwmirror
+    # what happened to recipes and their results
+    "added",
+    "removed",
+    "recipe",  # what the recipe asks for
+    "parameter",
+    "reference",
+    "version",  # of software that is in keys
+    "code",  # of the user
+    "own file",  # of the user
+    "pipeline",
+    "order",  # or roles, of the inputs
+    "members",
+    "inputs",  # have other content, for a reason that is not known
+    "found",  # waited, failed or was held back before
+    "recomputed",  # under the same key
+    "withdrawn",  # a result that its recipe still describes
+    "context",  # the result is valid in it, too
+    "quality",
+    "unknown",  # the record of how a result was made cannot be read
+]
+OF_PRODUCTS = {  # kinds that name an observation, in words
+    "new": "new at MAST",
+    "chosen": "selected by the config",
+    "unlisted": "no longer listed by MAST (kept here)",
+    "relisted": "listed by MAST again",
+    "restricted": "restricted by MAST",
+    "queued": "queued at MAST for reprocessing",
+    "unqueued": "no longer queued at MAST for reprocessing",
+    "deselected": "no longer selected by the config (kept here)",
+    "reselected": "selected by the config again",
+    "dropped": "no longer selected by the config",
+    "compared": "compared with MAST's, unchanged",
+    "reread": "read again by another version of jwmirror",
+}
+EQUAL_SCIENCE, HEADER_ONLY = "equal science content", "header only"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentChange:
+    """How the content of a file differs that MAST reprocessed, from one read of both versions."""
+
+    verdict: str  # one of the seven of core.model.comparison
+    sigma: float | None = None  # median of |difference| / ERR over the pixels of SCI that differ
+    references: tuple[Reason, ...] = ()  # R_*, in the header
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentSummary:
+    """How the contents of several files differ that MAST reprocessed."""
+
+    verdicts: dict[str, int]  # -> number of files; of those that were compared
+    files: int  # reprocessed
+    sigma: float | None = None  # median over public files, as in ContentChange
+    references: tuple[Reason, ...] = ()  # the most frequent ones
+
+    def __str__(self) -> str:
+        words = [
+            f"{number:,} of {_count(self.files, 'file')} {verdict}"
+            for verdict, number in sorted(self.verdicts.items())
+            if verdict in (EQUAL_SCIENCE, HEADER_ONLY)
+        ]
+        for verdict, number in sorted(self.verdicts.items()):
+            if verdict not in (EQUAL_SCIENCE, HEADER_ONLY):
+                what = verdict.removesuffix(" changed")
+                by = (
+                    f" by {self.sigma:.2g} sigma (median)"
+                    if what == "pixels" and self.sigma
+                    else ""
+                )
+                words.append(f"{what} of {number:,} changed{by}")
+        return ", ".join([*words, *map(str, self.references)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """One thing that changed between two states, and the files that differ because of it."""
+
+    kind: CauseKind
+    what: str = ""  # name of the parameter, reference type, package, file...
+    old: str = ""
+    new: str = ""
+    recipe: str = ""  # whose results differ first; "": MAST's files
+    stage: str = ""  # pipeline whose derivation differs
+    place: str = ""  # of MAST's files: program and observation, jw01345 o001
+    where: str = ""  # the place in the config, or the CRDS context: in words
+    files: int = 0  # that differ because of it, results included
+    results: int = 0  # of these, recalibrated files that follow from MAST's
+    content: ContentSummary | None = None  # of reprocessed files that were compared
+    paths: tuple[str, ...] = field(default=(), repr=False)  # of the files; not stored
+
+    @property
+    def words(self) -> str:
+        """What changed, without the number of files."""
+        if self.kind in OF_PRODUCTS:
+            return self._of_products(OF_PRODUCTS[self.kind])
+        return _WORDS[self.kind](self)
+
+    @property
+    def own(self) -> int:
+        """The files that differ, without results that follow from MAST's files."""
+        return self.files - self.results
+
+    def __str__(self) -> str:
+        mark = ";" if self.kind == "reprocessed" else ":"
+        return f"{self.words}{mark} {self._numbers}" if self.files else self.words
+
+    @property
+    def _numbers(self) -> str:
+        numbers = [str(self.content or "") or _count(self.own, "file")] if self.own else []
+        if self.results:
+            numbers.append(f"{_count(self.results, 'recalibrated file')} made from them")
+        end = " left the view" if self.kind in ("removed", "dropped") else ""
+        return ", ".join(numbers) + end
+
+    def _of_products(self, happened: str) -> str:
+        where = f" ({self.where})" if self.where else ""
+        about = ", ".join(filter(None, (self.place, self.recipe and f"recipe {self.recipe}")))
+        return f"{happened}{where}{f', {about}' if about else ''}"
+
+    def _of_recipe(self, happened: str) -> str:
+        """Return words with the recipe, the pipeline and the place in the config."""
+        recipe = f"recipe {self.recipe}" if self.recipe else ""
+        about = ", ".join(filter(None, (recipe, self.stage, self.where)))
+        return f"{happened} ({about})" if about else happened
+
+    @property
+    def _arrow(self) -> str:
+        return f"{self.old or '-'} -> {self.new or '-'}"
+
+
+IN_WORDS = 12  # causes that the words of a generation name
+
+
+def in_one_line(causes: Sequence[Cause]) -> str:
+    """Return causes in words; of many, the first ones."""
+    words = [str(cause) for cause in causes[:IN_WORDS]]
+    more = [f"{len(causes) - IN_WORDS:,} more causes"] if len(causes) > IN_WORDS else []
+    return "; ".join([*words, *more])
+
+
+def _renamed(cause: Cause) -> str:
+    names = f" {cause._arrow}" if cause.old else ""
+    return cause._of_products(f"renamed by MAST{names}")
+
+
+def _reprocessed(cause: Cause) -> str:
+    made = cause.what or "its software and references are as before"
+    return f"MAST reprocessed {cause.place}: {made}"
+
+
+_WORDS: dict[CauseKind, Callable[[Cause], str]] = {
+    "first": lambda cause: f"first poll of program {cause.what}",
+    "released": lambda cause: cause._of_products(
+        f"released by MAST{cause.new and f' on {cause.new}'}"
+    ),
+    "renamed": _renamed,
+    "reprocessed": _reprocessed,
+    "described": lambda cause: cause._of_products(f"MAST describes it otherwise: {cause.what}"),
+    "added": lambda cause: f"recipe {cause.recipe} was added{cause.where and f' ({cause.where})'}",
+    "removed": lambda cause: f"recipe {cause.recipe} was removed",
+    "recipe": lambda cause: cause._of_recipe(f"{cause.what} {cause._arrow}"),
+    "parameter": lambda cause: cause._of_recipe(f"{cause.what} {cause._arrow}"),
+    "reference": lambda cause: cause._of_recipe(f"reference {cause.what} {cause._arrow}"),
+    "version": lambda cause: cause._of_recipe(f"{cause.what} {cause._arrow}"),
+    "code": lambda cause: cause._of_recipe(f"{cause.what} changed"),
+    "own file": lambda cause: cause._of_recipe(f"your file {cause.what} changed"),
+    "pipeline": lambda cause: cause._of_recipe(f"pipeline {cause._arrow}"),
+    "order": lambda cause: cause._of_recipe(f"{cause.what} {cause._arrow}"),
+    "members": lambda cause: cause._of_recipe(f"inputs of {cause.what} {cause._arrow}"),
+    "inputs": lambda cause: cause._of_recipe(f"{cause.what} has other content"),
+    "found": lambda cause: cause._of_recipe(
+        "results that are new: their inputs waited or failed before, or they were held back"
+    ),
+    "recomputed": lambda cause: cause._of_recipe("computed again with the same settings"),
+    "withdrawn": lambda cause: cause._of_recipe(
+        "results that are not published any more: not made from what MAST lists now, or failed"
+    ),
+    "context": lambda cause: cause._of_recipe(
+        f"found valid in CRDS context {cause.new}, too; before in {cause.old}"
+    ),
+    "quality": lambda cause: cause._of_recipe(f"quality {cause._arrow}"),
+    "unknown": lambda cause: cause._of_recipe(
+        "made otherwise than before; the record of how cannot be read"
+    ),
+}
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

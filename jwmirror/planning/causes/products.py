@@ -1,0 +1,241 @@
+"""What happened to MAST's files between two states. Pure."""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from jwmirror.core import names
+from jwmirror.core.model import UPSTREAM
+from jwmirror.core.model.product import PEDIGREE
+from jwmirror.core.model.stored import GONE
+from jwmirror.planning.causes.states import Findings, Root, State
+from jwmirror.store.entries import program_folder
+from jwmirror.store.manifest import PREFIX, Entries
+from jwmirror.store.rows.differences import RowDifferences, differing_columns
+
+CHECKS = {  # columns that change when a file was compared and is the same
+    f"{PREFIX}{name}"
+    for name in ("checksum", "validator", "siblings", "size", "date", "sdp_ver", "listed_cal_ver")
+}
+READ = {"identity", "header", "refusal", "scheme"}
+ACCESS = ("product_exclusive", "product_needs_token")
+MARKS = ("state", "deselected", "product_stale", *ACCESS)
+Row = Sequence[Any]  # some columns of a row
+FOUND = ("path", "product_uri", "product_filename", "product_program", "product_observation")
+
+
+def find_product_roots(
+    differing: RowDifferences, old: State, new: State, findings: Findings
+) -> dict[str, list[Root]]:
+    """Add what happened to MAST's files; return it by file name."""
+    by_name: dict[str, list[Root]] = {}
+    for root, path in (
+        *_of_new_and_gone(differing, old, new),
+        *_of_changed(*_of_mast(differing.changed), new, findings),
+        *_of_marked(*_of_mast(differing.marked), new),
+    ):
+        findings.add(root, path)
+        by_name.setdefault(path.rpartition("/")[2], []).append(root)
+    return by_name
+
+
+def place_of(program: int, observation: str) -> str:
+    """Return a folder of MAST's files, in words: jw01345 o001."""
+    return f"{program_folder(program)} {observation}"
+
+
+def _of_mast(rows: tuple[Entries, Entries]) -> tuple[Entries, Entries]:
+    before, after = rows
+    wanted = [n for n, origin in enumerate(before.column("origin")) if origin == UPSTREAM]
+    return before.rows(wanted), after.rows(wanted)
+
+
+# ---- files that are new or gone --------------------------------------------------------------
+
+
+def _of_new_and_gone(
+    differing: RowDifferences, old: State, new: State
+) -> Iterator[tuple[Root, str]]:
+    arrived, gone = (
+        {path: rest for origin, path, *rest in _rows(rows, "origin", *FOUND) if origin == UPSTREAM}
+        for rows in (differing.new, differing.gone)
+    )
+    renamed = _renamed(gone, arrived) if gone and arrived else {}
+    counts: dict[str, int] = {}
+    for path in renamed:
+        place = place_of(*arrived[path][2:])
+        counts[place] = counts.get(place, 0) + 1
+    for path, former in renamed.items():
+        place = place_of(*arrived[path][2:])
+        root = Root("renamed", place=place)
+        if counts[place] == 1:
+            root = replace(root, old=gone[former][1], new=arrived[path][1])
+        yield root, path
+        yield root, former
+    by_config = new.place("programs") if old.programs != new.programs else ""
+    for path in gone.keys() - set(renamed.values()):
+        place = place_of(*gone[path][2:])
+        yield Root("dropped", place=place, where=by_config), path
+    if len(arrived) > len(renamed):
+        yield from _of_new(differing.new, renamed, old, new)
+
+
+def _of_new(
+    rows: Entries, renamed: Mapping[str, str], old: State, new: State
+) -> Iterator[tuple[Root, str]]:
+    """Yield why files are new that had no other name before."""
+    known = set(old.entries.column("product_program"))
+    is_chosen = None not in (old.programs, new.programs) and old.programs != new.programs
+    where = new.place("programs") if is_chosen else ""
+    columns = ("origin", *FOUND, "product_release_date", "product_exclusive", "product_date")
+    roots: dict[Hashable, Root] = {}
+    for origin, path, _, _, program, observation, release, exclusive, date in _rows(rows, *columns):
+        if origin != UPSTREAM or path in renamed:
+            continue
+        released = _released(release, exclusive, old, new)
+        is_older = is_chosen and bool(date) and date < old.made_at
+        kind = (program, observation, released, is_older)
+        if kind not in roots:
+            place = place_of(program, observation)
+            if program not in known:
+                roots[kind] = Root("first", str(program))
+            elif released:
+                roots[kind] = Root("released", new=released, place=place)
+            elif is_older:
+                roots[kind] = Root("chosen", place=place, where=where)
+            else:
+                roots[kind] = Root("new", place=place)
+        yield roots[kind], path
+
+
+def _released(release: str | None, exclusive: bool | None, old: State, new: State) -> str:
+    """Return the day on which a file was released between two states; "" if it was not."""
+    if not release or exclusive or not old.made_at:
+        return ""
+    return release[:10] if old.made_at < release <= (new.made_at or "9") else ""
+
+
+def _renamed(gone: Mapping[str, Row], arrived: Mapping[str, Row]) -> dict[str, str]:
+    """Return new paths, each with the former one: by URI, file name, or what names have in common.
+
+    Rows are URI, file name, program, observation.
+    """
+    pairs: dict[str, str] = {}
+    for key_of in (_uri, _name, _series_and_counter, _series, _name_without_target):
+        left: dict[Hashable, list[str]] = {}
+        for path in sorted(gone.keys() - set(pairs.values())):
+            left.setdefault(key_of(gone[path]), []).append(path)
+        for path in sorted(arrived.keys() - pairs.keys()):
+            if (key := key_of(arrived[path])) is not None and left.get(key):
+                pairs[path] = left[key].pop()
+    return pairs
+
+
+def _uri(row: Row) -> Hashable:
+    return str(row[0])
+
+
+def _name(row: Row) -> Hashable:
+    return str(row[1])
+
+
+def _series_and_counter(row: Row) -> Hashable:
+    parts = names.parse_association(row[1])
+    return parts and (parts.series, parts.counter)
+
+
+def _series(row: Row) -> Hashable:
+    parts = names.parse_association(row[1])
+    return parts and parts.series
+
+
+def _name_without_target(row: Row) -> Hashable:
+    return None if names.parse_association(row[1]) else (row[3], names.without_target(row[1]))
+
+
+# ---- files that are there in both states -----------------------------------------------------
+
+
+def _of_changed(
+    before: Entries, after: Entries, new: State, findings: Findings
+) -> Iterator[tuple[Root, str]]:
+    """Yield how files were made that have other bytes now, and what else happened to them."""
+    columns = ("path", "sha256", "product_program", "product_observation", *ACCESS)
+    pedigree = tuple(f"{PREFIX}{name}" for name in PEDIGREE if name != "date")
+    made = zip(_rows(before, *pedigree), _rows(after, *pedigree), strict=True)
+    closed = zip(_rows(before, *ACCESS), _rows(after, *ACCESS), strict=True)
+    sums = before.column("sha256")
+    for row, (path, sha256, program, observation, *_) in enumerate(_rows(after, *columns)):
+        old_made, new_made = next(made)
+        is_closed = any(map(any, next(closed)))
+        root = Root(
+            "reprocessed",
+            _made_differently(old_made, new_made),
+            place=place_of(program, observation),
+        )
+        findings.versions.setdefault(root, []).append((sums[row], sha256, is_closed))
+        yield root, path
+    yield from _of_marked(before, after, new, is_reprocessed=True)
+
+
+def _made_differently(old: Sequence[str | None], new: Sequence[str | None]) -> str:
+    """Return how software and context differ: CAL_VER 1.20.2 -> 2.0.1; "" if they do not."""
+    keywords = [keyword for name, keyword in PEDIGREE.items() if name != "date"]
+    return ", ".join(
+        f"{keyword} {before or '-'} -> {after or '-'}"
+        for keyword, before, after in zip(keywords, old, new, strict=True)
+        if before != after
+    )
+
+
+def _of_marked(
+    before: Entries, after: Entries, new: State, is_reprocessed: bool = False
+) -> Iterator[tuple[Root, str]]:
+    """Yield what MAST, or the config, says otherwise about files than before."""
+    by_row: dict[int, set[str]] = {}
+    for name, places in differing_columns(before, after).items():
+        for row in places:
+            by_row.setdefault(row, set()).add(name)
+    rows = sorted(by_row)
+    columns = ("path", "product_program", "product_observation", *MARKS)
+    pairs = zip(_rows(before.rows(rows), *columns), _rows(after.rows(rows), *columns), strict=True)
+    for row, (was, now) in zip(rows, pairs, strict=True):
+        path, program, observation, *_ = now
+        place = place_of(program, observation)
+        for root in _marks(by_row[row], was[3:], now[3:], new, is_reprocessed):
+            yield replace(root, place=place), path
+
+
+def _marks(
+    columns: set[str], was: Row, now: Row, new: State, is_reprocessed: bool
+) -> Iterator[Root]:
+    """Yield what the differing columns of one row mean; rows are state, deselected, stale, access.
+
+    A reprocessed file has another pedigree anyway.
+    """
+    rest = columns - {"state", "deselected", "product_stale", *ACCESS}
+    if "state" in columns:
+        yield Root("unlisted" if now[0] == GONE else "relisted")
+    if bool(was[1]) != bool(now[1]):
+        yield Root("deselected" if now[1] else "reselected", where=new.place("programs"))
+    if "product_stale" in columns and not is_reprocessed:
+        yield Root("queued" if now[2] else "unqueued")
+    if any(was[3:]) != any(now[3:]):
+        yield Root("restricted" if any(now[3:]) else "released")
+    elif columns & set(ACCESS):
+        yield Root("described", "access")
+    if is_reprocessed:
+        return
+    described = sorted(name.removeprefix(PREFIX) for name in rest - CHECKS - READ)
+    if described:
+        yield Root("described", ", ".join(described))
+    elif rest & CHECKS:
+        yield Root("compared")
+    if rest & READ:
+        yield Root("reread")
+    if not rest and "deselected" in columns and bool(was[1]) == bool(now[1]):
+        yield Root("compared")
+
+
+def _rows(entries: Entries, *columns: str) -> Iterator[Row]:
+    return zip(*map(entries.column, columns), strict=True)

@@ -1,0 +1,255 @@
+"""What happened to the results of recipes between two states, traced to the root. Pure.
+
+A result differs because its settings do, or because its inputs do; these are results themselves, or
+files of MAST, so the trace ends at settings and at MAST's files.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from jwmirror.core.jsonio import canonical
+from jwmirror.core.model import Derivation, Input, Reason
+from jwmirror.core.model.derivation import whole_pipeline
+from jwmirror.core.names import program_of
+from jwmirror.pipeline.derivation import differences
+from jwmirror.planning.causes.states import SETTINGS, Evidence, Findings, Root, State
+from jwmirror.store.manifest import Entries
+from jwmirror.store.rows.differences import RowDifferences, differing_columns
+
+Name = tuple[str, str]  # recipe, <pipeline>/<product>
+BY_NAME = ("asn.json", "pool.csv")  # ends of the files that say what is combined
+STATED = {  # kinds of reasons that are roots of their own
+    **{kind: kind for kind in ("parameter", "version", "code", "pipeline", "order")},
+    **{"reference": "reference", "corrected": "reference", "own file": "own file"},
+}
+
+
+@dataclass(frozen=True)
+class ResultIndex:
+    """The results of one state: their keys, and which of them makes a file."""
+
+    keys: Mapping[Name, str]
+    makers: Mapping[tuple[str, str], Name]  # by recipe and file name
+    contexts: Mapping[Name, str]
+
+    @classmethod
+    def of(cls, entries: Entries) -> "ResultIndex":
+        """Return the index of the rows of results."""
+        columns = ("origin", "result", "key", "path", "context")
+        keys, makers, contexts = {}, {}, {}
+        for origin, result, key, path, context in _rows(entries, columns):
+            name = (origin, result)
+            keys[name], contexts[name] = key, context
+            makers[origin, path.rpartition("/")[2]] = name
+        return cls(keys, makers, contexts)
+
+
+@dataclass
+class ResultTracer:
+    """Finds the roots of differences between results, each once."""
+
+    old: State
+    new: State
+    products: Mapping[str, Iterable[Root]]  # what happened to MAST's files, by name
+    evidence: Evidence
+    _known: dict[Name, tuple[Root, ...]] = field(default_factory=dict)
+    _settings: dict[tuple[str, str], tuple[Reason, ...]] = field(default_factory=dict)
+
+    def roots(self, name: Name) -> tuple[Root, ...]:
+        """Return why a result differs between the states; () if it does not."""
+        if name not in self._known:
+            self._known[name] = ()  # an input is never made from the result
+            self._known[name] = tuple(dict.fromkeys(self._find(name)))
+        return self._known[name]
+
+    @cached_property
+    def _before(self) -> ResultIndex:
+        return ResultIndex.of(self.old.entries.results())
+
+    @cached_property
+    def _after(self) -> ResultIndex:
+        return ResultIndex.of(self.new.entries.results())
+
+    @cached_property
+    def _by_program(self) -> dict[int | None, list[Root]]:
+        """What happened to associations and pools, by program."""
+        found: dict[int | None, list[Root]] = {}
+        for filename, roots in self.products.items():
+            if filename.endswith(BY_NAME):
+                found.setdefault(program_of(filename), []).extend(roots)
+        return found
+
+    def _find(self, name: Name) -> Iterable[Root]:
+        before, after = self._before.keys.get(name), self._after.keys.get(name)
+        if after is None:
+            return self._of_gone(name, before or "")
+        if before is None:
+            return self._of_new(name, after)
+        if before != after:
+            return self._of_other_key(name, before, after)
+        return ()
+
+    def _of_gone(self, name: Name, key: str) -> Iterable[Root]:
+        recipe = name[0]
+        if recipe not in self.new.recipe_names:
+            return (Root("removed", recipe=recipe),)
+        made = self.evidence.derivation(key)
+        roots = self._of_inputs(recipe, made.inputs if made else ())
+        return (
+            roots
+            or self._of_recipe(recipe)
+            or self._by_program.get(program_of(name[1].partition("/")[2]), ())
+            or (Root("withdrawn", recipe=recipe),)
+        )
+
+    def _of_new(self, name: Name, key: str) -> Iterable[Root]:
+        recipe = name[0]
+        if recipe not in self.old.recipe_names:
+            return (Root("added", recipe=recipe, where=self.new.place("recipes", recipe)),)
+        made = self.evidence.derivation(key)
+        roots = self._of_inputs(recipe, made.inputs if made else ())
+        return (
+            roots
+            or self._of_recipe(recipe)
+            or self._by_program.get(program_of(name[1].partition("/")[2]), ())
+            or (Root("found", recipe=recipe),)
+        )
+
+    def _of_inputs(self, recipe: str, inputs: Iterable[Input]) -> list[Root]:
+        """Return why inputs of a result differ, are new, or are gone; [] if they are the same."""
+        return [root for item in inputs for root in self._of_input(recipe, item.name)]
+
+    def _of_input(self, recipe: str, filename: str) -> Iterable[Root]:
+        """Return why a file differs that a recipe takes: its own, another recipe's, or MAST's."""
+        base = ""
+        for state in (self.new, self.old):
+            known = (state.recipes or {}).get(recipe)
+            base = base or (known.products_of if known else "")
+        for each in (recipe, base):
+            for index in (self._after, self._before):
+                if maker := index.makers.get((each, filename)):
+                    return self.roots(maker)
+        return self.products.get(filename, ())
+
+    def _of_recipe(self, recipe: str) -> list[Root]:
+        """Return what a recipe asks for otherwise than before."""
+        before, after = ((state.recipes or {}).get(recipe) for state in (self.old, self.new))
+        if before is None or after is None:
+            return []
+        return [
+            Root(
+                "recipe",
+                name,
+                _text(getattr(before, name)),
+                _text(getattr(after, name)),
+                recipe,
+                where=self.new.place("recipes", recipe, name),
+            )
+            for name in SETTINGS
+            if getattr(before, name) != getattr(after, name)
+        ]
+
+    # ---- another key ---------------------------------------------------------------------------
+
+    def _of_other_key(self, name: Name, before: str, after: str) -> Iterator[Root]:
+        recipe = name[0]
+        old, new = self.evidence.derivation(before), self.evidence.derivation(after)
+        if old is None or new is None:
+            yield Root("unknown", recipe=recipe)
+            return
+        contexts = self._before.contexts.get(name, ""), self._after.contexts.get(name, "")
+        found = False
+        for reason in self._differences(old, new):
+            for root in self._of_reason(recipe, reason, new, contexts):
+                found = True
+                yield root
+        if not found:
+            yield Root("unknown", recipe=recipe)
+
+    def _differences(self, old: Derivation, new: Derivation) -> Iterable[Reason]:
+        """Return all differences; those of settings are found once for all that share them."""
+        settings = [replace(each, product="", inputs=()) for each in (old, new)]
+        content = canonical(settings[0]), canonical(settings[1])
+        if content not in self._settings:
+            self._settings[content] = differences(*settings)
+        only_inputs = (
+            replace(each, engine={}, parameters={}, references={}, hooks=()) for each in (old, new)
+        )
+        of_inputs = differences(*only_inputs)
+        return (*self._settings[content], *(r for r in of_inputs if r.cause != "pipeline"))
+
+    def _of_reason(
+        self, recipe: str, reason: Reason, made: Derivation, contexts: tuple[str, str]
+    ) -> Iterable[Root]:
+        """Return the roots of one difference of derivations."""
+        stage, name = reason.stage, reason.subject
+        if reason.cause in ("inputs", "content"):
+            other = Root("inputs", name, recipe=recipe, stage=stage)
+            return tuple(self._of_input(recipe, name)) or (other,)
+        if reason.cause == "members":
+            words = ("", f"with {name}") if reason.new else (f"with {name}", "without")
+            own = Root("members", made.product, *words, recipe, stage)
+            program = program_of(made.product)
+            roots = (*self._of_input(recipe, name), *self._of_recipe(recipe))
+            return roots or tuple(self._by_program.get(program, ())) or (own,)
+        kind = STATED.get(reason.cause, "unknown")
+        root = Root(kind, name, reason.old, reason.new, recipe, stage)  # type: ignore[arg-type]
+        if kind == "parameter":
+            where = self.new.parameter_place(recipe, whole_pipeline(stage), name)
+            return (replace(root, where=where),)
+        if kind == "reference" and contexts[0] != contexts[1]:
+            root = replace(root, where=f"CRDS context {contexts[0]} -> {contexts[1]}")
+        if reason.cause == "corrected":
+            name = dict(made.references)[reason.subject][0]
+            return (replace(root, old="", new="", what=f"{reason.subject}: content of {name}"),)
+        return (replace(root, old="", new="") if kind in ("code", "own file") else root,)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else canonical(value)
+
+
+# ---- all results -----------------------------------------------------------------------------
+
+
+def find_result_roots(differing: RowDifferences, tracer: ResultTracer, findings: Findings) -> None:
+    """Add what happened to the recalibrated files that differ."""
+    for rows in (differing.new, differing.gone, differing.changed[1]):
+        of_results = rows.results()
+        for origin, result, path in _rows(of_results, ("origin", "result", "path")):
+            roots = tracer.roots((origin, result))
+            for root in roots or (Root("recomputed", recipe=origin),):
+                findings.add(root, path, follows=not root.recipe)
+    _of_marked(*differing.marked, tracer, findings)
+
+
+def _of_marked(before: Entries, after: Entries, tracer: ResultTracer, findings: Findings) -> None:
+    """Add what happened to results that have the same bytes."""
+    before, after = before.results(), after.results()
+    columns = ("path", "origin", "result", "key", "context", "quality", "deselected")
+    pairs = zip(*(_rows(each, columns) for each in (before, after)), strict=True)
+    by_row: dict[int, set[str]] = {}
+    for name, places in differing_columns(before, after).items():
+        for row in places:
+            by_row.setdefault(row, set()).add(name)
+    for row, (was, now) in enumerate(pairs):
+        path, origin, result = now[:3]
+        differ = by_row.get(row, set())
+        roots: list[Root] = []
+        if "key" in differ or "result" in differ:
+            roots += tracer.roots((origin, result))
+        elif "context" in differ:
+            roots.append(Root("context", "", was[4], now[4], origin))
+        if bool(was[6]) != bool(now[6]):
+            roots.append(Root("deselected" if now[6] else "reselected", recipe=origin))
+        if not roots and differ & {"quality", "caveats"}:
+            caveats = ("", "") if was[5] != now[5] else ("caveats", "other caveats")
+            roots.append(Root("quality", "", was[5] or caveats[0], now[5] or caveats[1], origin))
+        for root in roots or [Root("reread", recipe=origin)]:
+            findings.add(root, path, follows=not root.recipe)
+
+
+def _rows(entries: Entries, columns: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+    return zip(*map(entries.column, columns), strict=True)

@@ -1,0 +1,106 @@
+"""Two states of a mirror that are compared, and what is known of their contents. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from jwmirror.core.model import UPSTREAM, Derivation, Recipe
+from jwmirror.core.model.history.causes import CauseKind, ContentChange
+from jwmirror.core.model.stored import Setup
+from jwmirror.store.manifest import Entries
+
+SETTINGS = (  # fields of a recipe that decide what it makes; others are seen in derivations
+    *("programs", "stages", "select", "exclude", "associations", "steps", "products_of", "keep"),
+    "msa",
+)
+
+
+@dataclass(frozen=True)
+class Root:
+    """What changed first: a Cause without its files. Files that have equal ones are counted."""
+
+    kind: CauseKind
+    what: str = ""
+    old: str = ""
+    new: str = ""
+    recipe: str = ""
+    stage: str = ""
+    place: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """One state of a mirror: the rows of its generation, and what it was published with."""
+
+    entries: Entries
+    setup: Setup | None = None  # None: not recorded
+    made_at: str = ""  # ISO, UTC; "" before the first generation
+
+    @cached_property
+    def recipes(self) -> Mapping[str, Recipe] | None:
+        """The recipes of its config, by name; None if they are not recorded."""
+        return {recipe.name: recipe for recipe in self.setup.recipes} if self.setup else None
+
+    @cached_property
+    def recipe_names(self) -> frozenset[str]:
+        """The names of its recipes; without a record, of those that have files."""
+        if self.recipes is not None:
+            return frozenset(self.recipes)
+        return frozenset(self.entries.column("origin")) - {UPSTREAM}
+
+    @property
+    def programs(self) -> Any:  # as in the config
+        """What its config says of programs; None if it is not recorded."""
+        return self.setup.config.get("programs") if self.setup else None
+
+    def place(self, *path: str) -> str:
+        """Return the place of a value in the config, in words; "" if it is not recorded."""
+        return self.setup.places.get(".".join(path), "") if self.setup else ""
+
+    def parameter_place(self, recipe: str, pipeline: str, name: str) -> str:
+        """Return where the config sets a parameter for a recipe, or one that it extends."""
+        if self.setup is None:
+            return ""
+        end = f".{pipeline}.{name}"
+        for each in self._line(recipe):
+            start = f"recipes.{each}."
+            for path, place in self.setup.places.items():
+                if path.startswith(start) and path.endswith(end):
+                    return place
+        return ""
+
+    def _line(self, recipe: str) -> Iterable[str]:
+        """Return a recipe, and those that it extends, by the config."""
+        recipes = self.setup.config.get("recipes") if self.setup else None
+        line: list[str] = []
+        while isinstance(recipes, Mapping) and recipe in recipes and recipe not in line:
+            line.append(recipe)
+            recipe = (recipes[recipe] or {}).get("extends", "")
+        return line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Functions that look up how files were made, and how their contents differ."""
+
+    derivation: Callable[[str], Derivation | None] = lambda key: None  # of a key
+    # by sha256 of the former and the new version; None: they were not compared
+    content: Callable[[str, str], ContentChange | None] = lambda old, new: None
+
+
+@dataclass
+class Findings:
+    """The files that differ, by what changed first."""
+
+    paths: dict[Root, list[str]] = field(default_factory=dict)
+    followers: dict[Root, int] = field(default_factory=dict)  # results of MAST's files
+    # former and new sha256 of reprocessed files, and whether others must not read them
+    versions: dict[Root, list[tuple[str, str, bool]]] = field(default_factory=dict)
+
+    def add(self, root: Root, path: str, follows: bool = False) -> None:
+        """Add a file that differs because of a root; `follows`: a result of other files."""
+        self.paths.setdefault(root, []).append(path)
+        if follows:
+            self.followers[root] = self.followers.get(root, 0) + 1
