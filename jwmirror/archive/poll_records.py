@@ -10,6 +10,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.files import write_or_link
 from jwmirror.core.jsonio import encoded, write
 from jwmirror.core.model import Doubt, Listing, Poll, Product
+from jwmirror.core.model.product import WITHHELD
 from jwmirror.core.model.run import Confirmation
 from jwmirror.store.runs import RunFiles, newest_first, read_if_written
 
@@ -104,6 +105,25 @@ def previous_doubts(folder: Path, programs: Iterable[int]) -> list[Doubt]:
         if not (missing and (poll.limited_to or poll.is_skipped)):
             break
     return doubts
+
+
+def previous_changes(folder: Path, programs: Iterable[int]) -> dict[tuple[str, str, str], str]:
+    """Return the changes that the newest poll of each program before a run found, and since when.
+
+    They are by kind, URI and version. Withheld files are left out.
+    """
+    missing = set(programs)
+    found: dict[tuple[str, str, str], str] = {}
+    for _, poll in _earlier_polls(folder) if missing else ():
+        asked_at = {listing.program: listing.asked_at for listing in poll.listings}
+        for change in poll.changes:
+            program = change.product.program
+            if program in missing and program in asked_at and change.kind != WITHHELD:
+                found[change.name] = change.since or asked_at[program]
+        missing -= poll.programs
+        if not (missing and poll.limited_to):
+            break
+    return found
 
 
 def _earlier_polls(folder: Path) -> Iterator[tuple[Path, Poll]]:

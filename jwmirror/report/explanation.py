@@ -51,6 +51,7 @@ class StagePreview:
     origins: dict[str, str]  # as in Explanation
     former: tuple[EarlierResult, ...] = ()
     note: str = ""
+    is_held_back: bool = False  # computed, and not published because of its quality
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from jwmirror.core.errors import StoreError, failures_as
 from jwmirror.core.files import write_bytes
 from jwmirror.core.model import UPSTREAM, Derivation, Entry, Product, canonical
 from jwmirror.core.model.plan import ProvenanceRecord
-from jwmirror.core.model.product import IN_WORDS
+from jwmirror.core.model.product import IN_WORDS, WITHHELD
 from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import Generation
 from jwmirror.core.printing import printable
@@ -25,12 +25,13 @@ from jwmirror.report.quality import (
     quality_of,
     quality_text,
 )
+from jwmirror.report.reasons import traced_reasons, words_of
 from jwmirror.report.status import (
     ReferenceNotice,
     Status,
     build_status,
     count_files,
-    describe_reason,
+    list_of,
 )
 
 MAX_ROWS = 200  # of a table; the command line lists all
@@ -155,6 +156,7 @@ def render(page: ReportPage) -> str:
         "quality": quality_text,
         "caveat": caveat_text,
     }
+    environment.tests["in_list"] = lambda notice, name: list_of(notice) == name
     template = environment.get_template("report.html")
     style = loader.get_source(environment, "report.css")[0]
     return template.render(
@@ -163,6 +165,7 @@ def render(page: ReportPage) -> str:
         version=__version__,
         rows=MAX_ROWS,
         in_words=IN_WORDS,
+        lists={"news": "", "known": "Reported before", WITHHELD: "Withheld by MAST"},
         policy=policy_for(style),
         style=style,
     )
@@ -198,7 +201,7 @@ def computed_results(
     run: Run, provenance_lookup: ProvenanceLookup, qualities: Mapping[tuple[str, str], str]
 ) -> tuple[ComputedResult, ...]:
     """Return the results that a run computed, sorted by recipe, product and pipeline."""
-    reasons = {(chain.recipe, chain.product): chain.reasons for chain in run.chains}
+    reasons = traced_reasons(run.chains)
     results = {result.key: result for receipt in run.batch_receipts for result in receipt.results}
     computed = []
     for result in (results[key] for key in run.computed_keys if key in results):
@@ -210,7 +213,7 @@ def computed_results(
                 product=result.product,
                 pipeline=result.pipeline,
                 seconds=record.seconds if record else 0.0,
-                reasons=tuple(map(describe_reason, why)),
+                reasons=tuple(map(words_of, why)),
                 quality=qualities.get((result.recipe, result.key), ""),
             )
         )

@@ -7,7 +7,7 @@ from jwmirror.core.errors import LimitError
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Chain, Change, Orders, Plan, Product
 from jwmirror.report.formatting import count
-from jwmirror.report.status import describe_reason
+from jwmirror.report.reasons import traced_reasons, words_of
 
 GB = 1_000_000_000
 TYPICAL_SIZE = 100_000_000  # bytes of a file, if no size is known; that of many raw exposures
@@ -85,9 +85,8 @@ def _recipes(chains: Iterable[Chain]) -> Iterator[str]:
 
 def _causes(chains: Iterable[Chain]) -> Iterator[str]:
     """Yield the causes, the most frequent first, each with the number of its products."""
-    causes = Counter(
-        words for chain in chains for words in set(map(describe_reason, chain.reasons))
-    )
+    traced = traced_reasons(chains).values()
+    causes = Counter(words for reasons in traced for words in set(map(words_of, reasons)))
     yield from (f"  {words} ({number:,})" for words, number in causes.most_common(MAX_CAUSES))
     if len(causes) > MAX_CAUSES:
         yield f"  and {len(causes) - MAX_CAUSES} others"

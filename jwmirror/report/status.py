@@ -11,31 +11,28 @@ import msgspec
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import (
     Chain,
-    Change,
     Doubt,
     Failure,
     Plan,
     Poll,
-    Reason,
     Scope,
     SettleResult,
     Wait,
 )
 from jwmirror.core.model.plan import (
-    INPUTS_RECOMPUTED,
     LEVELS,
     AffectedResult,
     ExcludedFiles,
     Incomplete,
     PartialMatch,
 )
-from jwmirror.core.model.product import WITHHELD
+from jwmirror.core.model.product import STALE, WITHHELD
 from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.run import Run, RunEstimate, Stop
 from jwmirror.core.model.stored import PRESENT, Generation
+from jwmirror.report.reasons import PlaceOf, no_place, traced_reasons, words_of
 
 LEVEL_NAMES = ("exposure", *["association"] * (len(LEVELS) - 1))  # of a run's plans, in order
-INPUTS = INPUTS_RECOMPUTED.what  # why inputs are recomputed is shown at the inputs
 
 
 @dataclass(frozen=True)
@@ -61,6 +58,8 @@ class ChangeNotice:
     file: str
     replaces: str | None
     reasons: tuple[str, ...]
+    since: str = ""  # ISO, UTC: the first of the polls in a row that found it; "": the last one
+    waits: bool = False  # for the rest of its association; the published version stays
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,8 +189,14 @@ def build_status(
     qualities: Mapping[str, int] | None = None,
     look_at: tuple[JudgedResult, ...] = (),
     references: tuple[ReferenceNotice, ...] = (),
+    place_of: PlaceOf = no_place,
+    undone: Sequence[str] = (),
 ) -> Status:
-    """Return the state of a mirror; what is out of date is from `preview` if given, else `run`."""
+    """Return the state of a mirror; what is out of date is from `preview` if given, else `run`.
+
+    `place_of` returns where the config says what differs. After a rollback, `undone` are the causes
+    of the difference of what the last run published, in words.
+    """
     run = run or Run(id="")
     planned = replace(run, plans=preview.plans) if preview else run
     settling, ready = run.settling or SettleResult(), preview.ready if preview else ()
@@ -204,16 +209,16 @@ def build_status(
         held=held,
         limited_to=run.poll.limited_to if run.poll else (),
         first_polls=tuple(_first_polls(run)),
-        changes=(*map(_notice, run.changes_since_first_poll), *_withheld_notices(run)),
+        changes=(*_notices(run, settling), *_withheld_notices(run)),
         settling=_partly_reprocessed(settling),
         incomplete=settling.incomplete,
         out_of_date=outdated_products(
-            planned.plans, planned.chains if preview else run.unfinished, ready
+            planned.plans, planned.chains if preview else run.unfinished, ready, place_of
         ),
         waits=planned.waits,
         unknown=preview.unknown if preview else (),
         failures=planned.failures,
-        notes=(*_notes(generation, run, planned), *(preview.notes if preview else ())),
+        notes=(*_notes(generation, run, planned, undone), *(preview.notes if preview else ())),
         unmatched=run.poll.unmatched if run.poll else (),
         other_versions=preview.other_versions if preview else (),
         partial_matches=planned.partial_matches,
@@ -247,13 +252,17 @@ def _first_polls(run: Run) -> Iterator[FirstPoll]:
         yield FirstPoll(program=program, products=count)
 
 
-def _notes(generation: Generation | None, run: Run, planned: Run) -> Iterator[str]:
+def _notes(
+    generation: Generation | None, run: Run, planned: Run, undone: Sequence[str]
+) -> Iterator[str]:
     """Yield notes on a rollback, unusual answers of MAST, refused products, and the plans."""
     if generation and run.published and generation.number != run.published.generation:
+        last = run.published.generation
+        causes = f": {'; '.join(undone)}" if undone else ""
         yield (
             f"after a rollback, generation {generation.number} is the current one, instead of "
-            f"{run.published.generation} of the last run: the next run brings back what MAST and "
-            "the config ask for."
+            f"{last} of the last run. The next run publishes what MAST and the config ask for; if "
+            f"nothing has changed since, that is generation {last} again{causes}."
         )
     yield from run.poll.other_answers if run.poll else ()
     yield from map(str, run.still_refused)
@@ -289,13 +298,24 @@ def split_view_path(path: str) -> tuple[str, str, str, str]:
     return above[-1], program, observation, suffix
 
 
-def _notice(change: Change) -> ChangeNotice:
-    return ChangeNotice(
-        kind=change.kind,
-        file=change.product.filename,
-        replaces=change.replaces,
-        reasons=tuple(map(str, change.reasons)),
-    )
+def _notices(run: Run, settling: SettleResult) -> Iterator[ChangeNotice]:
+    waiting = settling.waiting
+    for change in run.changes_since_first_poll:
+        yield ChangeNotice(
+            kind=change.kind,
+            file=change.product.filename,
+            replaces=change.replaces,
+            reasons=tuple(map(str, change.reasons)),
+            since=change.since,
+            waits=change.product.uri in waiting and change.kind not in (WITHHELD, STALE),
+        )
+
+
+def list_of(notice: ChangeNotice) -> str:
+    """Return the list that shows a change: news, known (reported before), or withheld."""
+    if notice.kind == WITHHELD:
+        return WITHHELD
+    return "known" if notice.since else "news"
 
 
 def _withheld_notices(run: Run) -> Iterator[ChangeNotice]:
@@ -309,17 +329,22 @@ def _withheld_notices(run: Run) -> Iterator[ChangeNotice]:
 
 
 def outdated_products(
-    plans: tuple[Plan, ...], chains: Iterable[Chain], ready: Iterable[Chain] = ()
+    plans: tuple[Plan, ...],
+    chains: Sequence[Chain],
+    ready: Sequence[Chain] = (),
+    place_of: PlaceOf = no_place,
 ) -> tuple[OutdatedProduct, ...]:
-    """Return the products of chains to compute, and of `ready` ones to publish.
+    """Return the products of chains to compute, and of `ready` ones to publish, and why.
 
-    They are sorted by recipe, level (the place of the plan) and product.
+    They are sorted by recipe, level (the place of the plan) and product. `place_of` returns where
+    the config says what differs.
     """
     levels: dict[tuple[str, str], int] = {}
     for level, plan in enumerate(plans):  # an exposure keeps its level if stage 2 plans it, too
         levels |= {key: level for key in _planned_products(plan) if key not in levels}
     compute = group_by(chains, lambda chain: (chain.recipe, chain.product))
     publish = group_by(ready, lambda chain: (chain.recipe, chain.product))
+    why = traced_reasons([*ready, *chains])
     return tuple(
         OutdatedProduct(
             recipe=key[0],
@@ -327,7 +352,9 @@ def outdated_products(
             level=LEVEL_NAMES[levels[key]],
             pipelines=_pipelines(compute.get(key, ())),
             ready=_pipelines(publish.get(key, ())),
-            reasons=_reasons([*publish.get(key, ()), *compute.get(key, ())], levels[key]),
+            reasons=tuple(
+                dict.fromkeys(words_of(each, place_of(key[0], each)) for each in why[key])
+            ),
         )
         for key in sorted(compute | publish, key=lambda key: (key[0], levels[key], key[1]))
     )
@@ -341,21 +368,3 @@ def _planned_products(plan: Plan) -> Iterator[tuple[str, str]]:
 
 def _pipelines(chains: Iterable[Chain]) -> tuple[str, ...]:
     return tuple(derivation.pipeline for chain in chains for derivation in chain.derivations)
-
-
-def _reasons(chains: Iterable[Chain], level: int) -> tuple[str, ...]:
-    """Return each reason once, in words; all recomputed inputs are one reason.
-
-    That one is left out of an exposure that has other reasons: its stages follow each other.
-    """
-    reasons = [reason for chain in chains for reason in chain.reasons]
-    own = [describe_reason(reason) for reason in reasons if reason.cause != "inputs"]
-    has_inputs = len(own) < len(reasons) and (level > 0 or not own)
-    return tuple(dict.fromkeys([*own, *[INPUTS] * has_inputs]))
-
-
-def describe_reason(reason: Reason) -> str:
-    """Return a reason for recalibrating in words."""
-    if reason.cause == "new":
-        return "no result in the mirror yet"
-    return str(reason) if reason.old or reason.new else reason.what

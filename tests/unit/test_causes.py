@@ -1,13 +1,15 @@
 """Causes over made-up histories: every file that differs has one, and it names what changed."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from jwmirror.core.model import Derivation, Entry, Input, Recipe
-from jwmirror.core.model.history.causes import Cause
+from jwmirror.core.model.history.causes import Cause, ContentChange, summed_up
 from jwmirror.core.model.stored import GONE, PRESENT, Setup
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.planning.causes.comparison import causes_between
@@ -41,44 +43,54 @@ class History:
     # ---- what may happen, and how its cause is known: kind, and what the words contain
 
     def parameter(self, recipe: str, exposure: str) -> tuple[str, str]:
+        """A parameter is set to its other value; in a new recipe, too."""
         settings = self.recipes.setdefault(recipe, {"threshold": 4.0, "jwst": "1", "flat": "a"})
         settings["threshold"] = 9.0 - float(str(settings["threshold"]))
         return "parameter", "jump.rejection_threshold"
 
     def version(self, recipe: str, exposure: str) -> tuple[str, str]:
+        """Another jwst runs."""
         self.recipes[recipe]["jwst"] = "2" if self.recipes[recipe]["jwst"] == "1" else "1"
         return "version", "jwst"
 
     def reference(self, recipe: str, exposure: str) -> tuple[str, str]:
+        """CRDS gives another flat."""
         self.recipes[recipe]["flat"] = "b" if self.recipes[recipe]["flat"] == "a" else "a"
         return "reference", "flat"
 
     def removal(self, recipe: str, exposure: str) -> tuple[str, str]:
+        """The recipe leaves the config."""
         del self.recipes[recipe]
         return "removed", f"recipe {recipe}"
 
     def addition(self, recipe: str, exposure: str) -> tuple[str, str]:
+        """A second recipe."""
         self.recipes["quick"] = {"threshold": 6.0, "jwst": "1", "flat": "a"}
         return "added", "recipe quick"
 
     def reprocessing(self, recipe: str, exposure: str) -> tuple[str, str]:
+        """MAST makes the file again."""
         self.content[exposure] += 1
         return "reprocessed", "SDP_VER"
 
     def arrival(self, recipe: str, exposure: str) -> tuple[str, str]:
+        """MAST has another exposure."""
         self.content[EXPOSURES[2]] = 1
         return "new", "o003"
 
     def release(self, recipe: str, exposure: str) -> tuple[str, str]:
+        """MAST changes who may read a file."""
         self.exclusive ^= {exposure}
         kind = "restricted" if exposure in self.exclusive else "released"
         return kind, kind
 
     def vanishing(self, recipe: str, exposure: str) -> tuple[str, str]:
+        """MAST does not list a file, or does again."""
         self.gone ^= {exposure}
         return ("unlisted", "no longer listed") if exposure in self.gone else ("relisted", "again")
 
     def deselection(self, recipe: str, exposure: str) -> tuple[str, str]:
+        """The config does not select a file, or does again."""
         self.deselected ^= {exposure}
         words = "no longer selected" if exposure in self.deselected else "selected by the config"
         return ("deselected" if exposure in self.deselected else "reselected"), words
@@ -181,6 +193,7 @@ def causes(history: History, old: State, new: State) -> tuple[Cause, ...]:
     return causes_between(old, new, Evidence(derivation=history.derivations.get))
 
 
+@settings(max_examples=40)
 @given(st.lists(st.lists(steps, min_size=1, max_size=3), min_size=1, max_size=6), st.data())
 def test_every_file_that_differs_has_a_cause_that_names_what_changed(history, data):
     """Between any two generations, and after a rollback to any earlier one."""
@@ -204,3 +217,171 @@ def test_every_file_that_differs_has_a_cause_that_names_what_changed(history, da
         found = causes(mirror, old, new)
         assert {p for cause in found for p in cause.paths} == differing(old, new).keys()
         assert not any(cause.kind in ("unknown", "inputs", "found", "withdrawn") for cause in found)
+
+
+# ---- single causes ---------------------------------------------------------------------------
+
+
+def words(old: list[Entry], new: list[Entry], evidence: Evidence | None = None) -> list[str]:
+    """The causes of the difference of rows, in words."""
+    before = State(entries=entries_of(old), made_at="2026-02-01T00:00:00")
+    after = State(entries=entries_of(new), made_at="2026-03-01T00:00:00")
+    found = causes_between(before, after, evidence or Evidence())
+    rows = compare_rows(before.entries, after.entries)
+    assert {p for c in found for p in c.paths} == {(row.new or row.old).path for row in rows}
+    return list(map(str, summed_up(found)))
+
+
+def asn(stamp: str, number: int = 1) -> Entry:
+    """An association file, as MAST issued it at some time."""
+    name = f"jw01345-o001_{stamp}_image3_{number:05d}_asn.json"
+    return records.entry(records.product(name), sha256=digest(name))
+
+
+FILE = records.entry(records.product(cal_ver="1.20.2", crds_ctx="jwst_1.pmap", sdp_ver="s"))
+REMADE = replace(FILE, sha256="1" * 64, product=structs.replace(FILE.product, cal_ver="2.0.1"))
+
+
+def marked(**fields: object) -> Entry:
+    """The file, with other facts about it at MAST."""
+    return replace(FILE, product=structs.replace(FILE.product, **fields))
+
+
+def test_an_association_under_a_new_name_is_renamed():
+    """Both rows are there because of it; a second one is not taken for it."""
+    old, new = asn("20260101t000000"), asn("20260401t000000")
+
+    (renamed,) = words([FILE, old], [FILE, new])
+    several = words([FILE, old, asn("20260101t000000", 2)], [FILE, new, asn("20260401t000000", 3)])
+
+    assert renamed == (f"renamed by MAST {old.filename} -> {new.filename}, jw01345 o001: 2 files")
+    assert several == ["renamed by MAST, jw01345 o001: 4 files"]
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        (replace(FILE, state=GONE), "no longer listed by MAST (kept here), jw01345 o001: 1 file"),
+        (marked(exclusive=True), "restricted by MAST, jw01345 o001: 1 file"),
+        (marked(stale=True), "queued at MAST for reprocessing, jw01345 o001: 1 file"),
+        (marked(siblings="x"), "compared with MAST's, unchanged, jw01345 o001: 1 file"),
+        (marked(filter="F200W"), "MAST describes it otherwise: filter, jw01345 o001: 1 file"),
+        (
+            replace(FILE, scheme="2"),
+            "read again by another version of jwmirror, jw01345 o001: 1 file",
+        ),
+        (REMADE, "MAST reprocessed jw01345 o001: CAL_VER 1.20.2 -> 2.0.1; 1 file"),
+        (
+            replace(FILE, sha256="1" * 64),
+            "MAST reprocessed jw01345 o001: its software and references are as before; 1 file",
+        ),
+    ],
+)
+def test_what_mast_did_to_a_file_is_said(new, expected):
+    """One file, one change."""
+    assert words([FILE], [new]) == [expected]
+
+
+def test_a_file_that_was_exclusive_is_released():
+    """Its release date lies between the two states; one that was made since is new."""
+    other = records.entry(records.product("jw01345002001_02101_00001_nrcb1_rate.fits"))
+    released = replace(other, product=structs.replace(other.product, release_date="2026-02-14"))
+
+    assert words([FILE], [FILE, released]) == [
+        "released by MAST on 2026-02-14, jw01345 o002: 1 file"
+    ]
+    assert words([FILE], [FILE, other]) == ["new at MAST, jw01345 o002: 1 file"]
+
+
+def test_files_that_leave_the_view_were_not_selected_any_more():
+    """Nothing else removes a file of MAST."""
+    expected = ["no longer selected by the config, jw01345 o001: 1 file left the view"]
+    assert words([FILE], []) == expected
+
+
+def test_contents_are_summed_up_and_numbers_of_exclusive_files_are_left_out():
+    """Three observations; the last of them is exclusive."""
+    names = [f"jw0134500{n}001_02101_00001_nrcb1_rate.fits" for n in (1, 2, 3)]
+    old = [records.entry(records.product(name), sha256=digest(name)) for name in names]
+    new = [replace(row, sha256=digest(row.sha256)) for row in old]
+    new[2] = replace(new[2], product=structs.replace(new[2].product, exclusive=True))
+    old[2] = replace(old[2], product=structs.replace(old[2].product, exclusive=True))
+    changes = [
+        ContentChange(verdict="header only"),
+        ContentChange(verdict="pixels changed", sigma=0.4),
+        ContentChange(verdict="pixels changed", sigma=9.0),
+    ]
+    by_sums = {(a.sha256, b.sha256): c for a, b, c in zip(old, new, changes, strict=True)}
+    evidence = Evidence(content=lambda a, b: by_sums.get((a, b)))
+
+    assert words(old, new, evidence) == [
+        "MAST reprocessed jw01345 o001 and 2 more: its software and references are as before; "
+        "1 of 3 files header only, pixels of 2 changed by 0.4 sigma (median)"
+    ]
+    assert words(old[2:], new[2:], evidence)[0].endswith("; pixels of 1 changed")
+
+
+def test_a_parameter_names_its_line_also_of_a_recipe_that_is_extended():
+    """As the later of the two configs has it."""
+    mirror = History()
+    old = mirror.state()
+    mirror.parameter("deep", "")
+    new = mirror.state()
+    line = "line 41 of config.yaml"
+    places = {"recipes.base.parameters.detector1.jump.rejection_threshold": line}
+    config = {"recipes": {"deep": {"extends": "base"}, "base": {}}}
+    new = replace(new, setup=replace(new.setup, config=config, places=places))
+
+    found = causes(mirror, old, new)
+
+    assert [str(cause) for cause in found] == [
+        f"jump.rejection_threshold 4.0 -> 5.0 (recipe deep, detector1, {line}): 3 files"
+    ]
+
+
+def test_a_result_without_a_record_says_so():
+    """Its files differ, whatever has changed; and under the same key it was computed again."""
+    mirror = History()
+    old = mirror.state()
+    mirror.parameter("deep", "")
+    new = mirror.state()
+    mirror.derivations.clear()
+    (row,) = (each for each in old.entries if each.filename.endswith("i2d.fits"))
+
+    assert {cause.kind for cause in causes(mirror, old, new)} == {"unknown"}
+    assert words([row], [replace(row, sha256="2" * 64)]) == [
+        "computed again with the same settings (recipe deep): 1 file"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"context": "b"}, "found valid in CRDS context b, too; before in a (recipe deep): 1 file"),
+        ({"quality": "caveat"}, "quality sound -> caveat (recipe deep): 1 file"),
+        ({"caveats": "[1]"}, "quality caveats -> other caveats (recipe deep): 1 file"),
+        ({"deselected": "x"}, "no longer selected by the config (kept here), recipe deep: 1 file"),
+    ],
+)
+def test_what_is_new_about_a_result_is_said(fields, expected):
+    """Its bytes are the same."""
+    (row,) = (each for each in History().state().entries if each.filename.endswith("i2d.fits"))
+    row = replace(row, context="a", quality="sound")
+
+    assert words([row], [replace(row, **fields)]) == [expected]
+
+
+def test_a_recipe_that_asks_for_more_is_the_cause_of_new_results():
+    """And of those that are gone; without a record of the recipes, they waited or failed."""
+    mirror = History()
+    new = mirror.state()
+    rates = entries_of([row for row in new.entries if not row.filename.endswith("i2d.fits")])
+    first = Recipe(name="deep", programs=(), stages=(1, 2))
+    old = replace(new, entries=rates, setup=replace(new.setup, recipes=(first,)))
+
+    (more,), (fewer,) = causes(mirror, old, new), causes(mirror, new, old)
+    (found,) = causes(mirror, replace(new, entries=rates), new)
+
+    assert str(more) == "stages [1,2] -> [1,2,3] (recipe deep): 1 file"
+    assert str(fewer) == "stages [1,2,3] -> [1,2] (recipe deep): 1 file"
+    assert found.kind == "found"

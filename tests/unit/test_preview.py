@@ -38,7 +38,8 @@ from tests.unit.test_allowed_environments import MARKER, make_environment
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
 HEADER = canonical({"meta.exposure.type": "NRC_IMAGE", "meta.instrument.name": "NIRCAM"})
-THRESHOLD = Reason("detector1: jump.rejection_threshold", "4.0", "5.0")
+NAME = "jump.rejection_threshold"
+THRESHOLD = Reason(f"detector1: {NAME}", "4.0", "5.0", "detector1", "parameter", NAME)
 
 
 # ---- plans of what is still to come ----------------------------------------------------------
@@ -74,22 +75,29 @@ def pending(product: str, *pipelines: str) -> Chain:
 
 
 def test_what_a_plan_waits_for_has_a_level_and_no_jargon():
-    """Exposures and associations are told apart; changed inputs are said once, not per file."""
-    contents = tuple(
-        Reason(f"image3: science content of {n}_cal.fits", "a", "b", "image3", "inputs")
-        for n in range(9)
-    )
-    mosaic = replace(pending(MOSAIC, "image3"), reasons=contents)
+    """Of an association, why its inputs change; that they do only where nothing says why."""
+
+    def of_inputs(*roots: str) -> tuple[Reason, ...]:
+        names = [f"{root}_cal.fits" for root in roots]
+        what = "image3: science content of"
+        return tuple(Reason(f"{what} {n}", "a", "b", "image3", "inputs", n) for n in names)
+
+    mosaic = replace(pending(MOSAIC, "image3"), reasons=of_inputs(EXPOSURE, "another"))
+    other = replace(pending("mosaic", "image3"), reasons=of_inputs(*"123456789"))
     plans = (
         Plan(context="c", batches={"b": (pending(EXPOSURE, "detector1", "image2"),)}),
-        Plan(context="c", batches={"b": (mosaic,)}),
+        Plan(context="c", batches={"b": (mosaic, other)}),
     )
+    place_of = {("deep", THRESHOLD): "line 41 of config.yaml"}
 
-    found = build_status("m", None, (), Run(id="r"), Preview(plans=plans)).out_of_date
+    found = build_status(
+        "m", None, (), Run(id="r"), Preview(plans=plans), place_of=lambda *of: place_of.get(of, "")
+    ).out_of_date
 
-    assert [each.level for each in found] == ["exposure", "association"]
-    assert found[0].reasons == ("detector1: jump.rejection_threshold: 4.0 -> 5.0",)
-    assert found[1].reasons == ("its inputs change",)
+    assert [each.level for each in found] == ["exposure", "association", "association"]
+    why = "jump.rejection_threshold 4.0 -> 5.0 (detector1, line 41 of config.yaml)"
+    assert found[0].reasons == found[1].reasons == (why,)
+    assert found[2].reasons == ("its inputs change",)
 
 
 def test_results_made_before_are_out_of_date_and_not_computed():

@@ -79,7 +79,7 @@ def test_a_first_poll_is_a_start_and_an_unchanged_one_says_nothing(mirrored_two)
     assert first["changes"] == []
     assert first["first_polls"] == [{"program": 1345, "products": len(states(mirror))}]
     assert first["generation"]["cause"] == (
-        f"first poll of program 1345: {len(states(mirror))} products"
+        f"first poll of program 1345: {len(states(mirror))} files"
     )
     assert (second["changes"], second["first_polls"]) == ([], [])
 

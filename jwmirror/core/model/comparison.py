@@ -7,6 +7,7 @@ Differences are from old to new, and only differences are listed. The fields are
 from dataclasses import dataclass
 
 from jwmirror.core.model import Entry, Reason
+from jwmirror.core.model.history.causes import Cause
 
 IDENTICAL = "identical"  # equal bytes
 EQUAL = "equal science content"  # only dates, names and checksums differ
@@ -156,6 +157,7 @@ class StateDifference:
     old: Side
     new: Side
     files: tuple[FileChange, ...]
+    causes: tuple[Cause, ...] = ()  # with paths; of two origins, there are none
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -197,6 +197,12 @@ class Change:
     reasons: tuple[Reason, ...] = ()
     replaces: str | None = None  # restamped, renamed: the former file name
     held: str = ""  # sha256 in the mirror, where MAST has other bytes, or only they show whether
+    since: str = ""  # ISO, UTC: the first of the polls in a row that found it; "": this one
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """Kind, URI and version, by which another poll finds the same change."""
+        return self.kind, self.product.uri, self.product.fingerprint
 
     @property
     def wants_bytes(self) -> bool:

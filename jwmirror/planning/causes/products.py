@@ -6,9 +6,10 @@ from typing import Any
 
 from jwmirror.core import names
 from jwmirror.core.model import UPSTREAM
+from jwmirror.core.model.history.causes import Cause
 from jwmirror.core.model.product import PEDIGREE
 from jwmirror.core.model.stored import GONE
-from jwmirror.planning.causes.states import Findings, Root, State
+from jwmirror.planning.causes.states import Findings, State
 from jwmirror.store.entries import program_folder
 from jwmirror.store.manifest import PREFIX, Entries
 from jwmirror.store.rows.differences import RowDifferences, differing_columns
@@ -26,9 +27,9 @@ FOUND = ("path", "product_uri", "product_filename", "product_program", "product_
 
 def find_product_roots(
     differing: RowDifferences, old: State, new: State, findings: Findings
-) -> dict[str, list[Root]]:
+) -> dict[str, list[Cause]]:
     """Add what happened to MAST's files; return it by file name."""
-    by_name: dict[str, list[Root]] = {}
+    by_name: dict[str, list[Cause]] = {}
     for root, path in (
         *_of_new_and_gone(differing, old, new),
         *_of_changed(*_of_mast(differing.changed), new, findings),
@@ -55,7 +56,7 @@ def _of_mast(rows: tuple[Entries, Entries]) -> tuple[Entries, Entries]:
 
 def _of_new_and_gone(
     differing: RowDifferences, old: State, new: State
-) -> Iterator[tuple[Root, str]]:
+) -> Iterator[tuple[Cause, str]]:
     arrived, gone = (
         {path: rest for origin, path, *rest in _rows(rows, "origin", *FOUND) if origin == UPSTREAM}
         for rows in (differing.new, differing.gone)
@@ -67,7 +68,7 @@ def _of_new_and_gone(
         counts[place] = counts.get(place, 0) + 1
     for path, former in renamed.items():
         place = place_of(*arrived[path][2:])
-        root = Root("renamed", place=place)
+        root = Cause("renamed", place=place)
         if counts[place] == 1:
             root = replace(root, old=gone[former][1], new=arrived[path][1])
         yield root, path
@@ -75,20 +76,20 @@ def _of_new_and_gone(
     by_config = new.place("programs") if old.programs != new.programs else ""
     for path in gone.keys() - set(renamed.values()):
         place = place_of(*gone[path][2:])
-        yield Root("dropped", place=place, where=by_config), path
+        yield Cause("dropped", place=place, where=by_config), path
     if len(arrived) > len(renamed):
         yield from _of_new(differing.new, renamed, old, new)
 
 
 def _of_new(
     rows: Entries, renamed: Mapping[str, str], old: State, new: State
-) -> Iterator[tuple[Root, str]]:
+) -> Iterator[tuple[Cause, str]]:
     """Yield why files are new that had no other name before."""
     known = set(old.entries.column("product_program"))
     is_chosen = None not in (old.programs, new.programs) and old.programs != new.programs
     where = new.place("programs") if is_chosen else ""
     columns = ("origin", *FOUND, "product_release_date", "product_exclusive", "product_date")
-    roots: dict[Hashable, Root] = {}
+    roots: dict[Hashable, Cause] = {}
     for origin, path, _, _, program, observation, release, exclusive, date in _rows(rows, *columns):
         if origin != UPSTREAM or path in renamed:
             continue
@@ -98,13 +99,13 @@ def _of_new(
         if kind not in roots:
             place = place_of(program, observation)
             if program not in known:
-                roots[kind] = Root("first", str(program))
+                roots[kind] = Cause("first", str(program))
             elif released:
-                roots[kind] = Root("released", new=released, place=place)
+                roots[kind] = Cause("released", new=released, place=place)
             elif is_older:
-                roots[kind] = Root("chosen", place=place, where=where)
+                roots[kind] = Cause("chosen", place=place, where=where)
             else:
-                roots[kind] = Root("new", place=place)
+                roots[kind] = Cause("new", place=place)
         yield roots[kind], path
 
 
@@ -158,7 +159,7 @@ def _name_without_target(row: Row) -> Hashable:
 
 def _of_changed(
     before: Entries, after: Entries, new: State, findings: Findings
-) -> Iterator[tuple[Root, str]]:
+) -> Iterator[tuple[Cause, str]]:
     """Yield how files were made that have other bytes now, and what else happened to them."""
     columns = ("path", "sha256", "product_program", "product_observation", *ACCESS)
     pedigree = tuple(f"{PREFIX}{name}" for name in PEDIGREE if name != "date")
@@ -168,7 +169,7 @@ def _of_changed(
     for row, (path, sha256, program, observation, *_) in enumerate(_rows(after, *columns)):
         old_made, new_made = next(made)
         is_closed = any(map(any, next(closed)))
-        root = Root(
+        root = Cause(
             "reprocessed",
             _made_differently(old_made, new_made),
             place=place_of(program, observation),
@@ -190,7 +191,7 @@ def _made_differently(old: Sequence[str | None], new: Sequence[str | None]) -> s
 
 def _of_marked(
     before: Entries, after: Entries, new: State, is_reprocessed: bool = False
-) -> Iterator[tuple[Root, str]]:
+) -> Iterator[tuple[Cause, str]]:
     """Yield what MAST, or the config, says otherwise about files than before."""
     by_row: dict[int, set[str]] = {}
     for name, places in differing_columns(before, after).items():
@@ -208,33 +209,33 @@ def _of_marked(
 
 def _marks(
     columns: set[str], was: Row, now: Row, new: State, is_reprocessed: bool
-) -> Iterator[Root]:
+) -> Iterator[Cause]:
     """Yield what the differing columns of one row mean; rows are state, deselected, stale, access.
 
     A reprocessed file has another pedigree anyway.
     """
     rest = columns - {"state", "deselected", "product_stale", *ACCESS}
     if "state" in columns:
-        yield Root("unlisted" if now[0] == GONE else "relisted")
+        yield Cause("unlisted" if now[0] == GONE else "relisted")
     if bool(was[1]) != bool(now[1]):
-        yield Root("deselected" if now[1] else "reselected", where=new.place("programs"))
+        yield Cause("deselected" if now[1] else "reselected", where=new.place("programs"))
     if "product_stale" in columns and not is_reprocessed:
-        yield Root("queued" if now[2] else "unqueued")
+        yield Cause("queued" if now[2] else "unqueued")
     if any(was[3:]) != any(now[3:]):
-        yield Root("restricted" if any(now[3:]) else "released")
+        yield Cause("restricted" if any(now[3:]) else "released")
     elif columns & set(ACCESS):
-        yield Root("described", "access")
+        yield Cause("described", "access")
     if is_reprocessed:
         return
     described = sorted(name.removeprefix(PREFIX) for name in rest - CHECKS - READ)
     if described:
-        yield Root("described", ", ".join(described))
+        yield Cause("described", ", ".join(described))
     elif rest & CHECKS:
-        yield Root("compared")
+        yield Cause("compared")
     if rest & READ:
-        yield Root("reread")
+        yield Cause("reread")
     if not rest and "deselected" in columns and bool(was[1]) == bool(now[1]):
-        yield Root("compared")
+        yield Cause("compared")
 
 
 def _rows(entries: Entries, *columns: str) -> Iterator[Row]:

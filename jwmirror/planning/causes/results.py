@@ -11,19 +11,16 @@ from typing import Any
 
 from jwmirror.core.jsonio import canonical
 from jwmirror.core.model import Derivation, Input, Reason
-from jwmirror.core.model.derivation import whole_pipeline
+from jwmirror.core.model.history.causes import Cause
+from jwmirror.core.model.history.reasons import cause_of_reason
 from jwmirror.core.names import program_of
 from jwmirror.pipeline.derivation import differences
-from jwmirror.planning.causes.states import SETTINGS, Evidence, Findings, Root, State
+from jwmirror.planning.causes.states import SETTINGS, Evidence, Findings, State
 from jwmirror.store.manifest import Entries
 from jwmirror.store.rows.differences import RowDifferences, differing_columns
 
 Name = tuple[str, str]  # recipe, <pipeline>/<product>
 BY_NAME = ("asn.json", "pool.csv")  # ends of the files that say what is combined
-STATED = {  # kinds of reasons that are roots of their own
-    **{kind: kind for kind in ("parameter", "version", "code", "pipeline", "order")},
-    **{"reference": "reference", "corrected": "reference", "own file": "own file"},
-}
 
 
 @dataclass(frozen=True)
@@ -52,12 +49,12 @@ class ResultTracer:
 
     old: State
     new: State
-    products: Mapping[str, Iterable[Root]]  # what happened to MAST's files, by name
+    products: Mapping[str, Iterable[Cause]]  # what happened to MAST's files, by name
     evidence: Evidence
-    _known: dict[Name, tuple[Root, ...]] = field(default_factory=dict)
+    _known: dict[Name, tuple[Cause, ...]] = field(default_factory=dict)
     _settings: dict[tuple[str, str], tuple[Reason, ...]] = field(default_factory=dict)
 
-    def roots(self, name: Name) -> tuple[Root, ...]:
+    def roots(self, name: Name) -> tuple[Cause, ...]:
         """Return why a result differs between the states; () if it does not."""
         if name not in self._known:
             self._known[name] = ()  # an input is never made from the result
@@ -73,15 +70,15 @@ class ResultTracer:
         return ResultIndex.of(self.new.entries.results())
 
     @cached_property
-    def _by_program(self) -> dict[int | None, list[Root]]:
+    def _by_program(self) -> dict[int | None, list[Cause]]:
         """What happened to associations and pools, by program."""
-        found: dict[int | None, list[Root]] = {}
+        found: dict[int | None, list[Cause]] = {}
         for filename, roots in self.products.items():
             if filename.endswith(BY_NAME):
                 found.setdefault(program_of(filename), []).extend(roots)
         return found
 
-    def _find(self, name: Name) -> Iterable[Root]:
+    def _find(self, name: Name) -> Iterable[Cause]:
         before, after = self._before.keys.get(name), self._after.keys.get(name)
         if after is None:
             return self._of_gone(name, before or "")
@@ -91,37 +88,37 @@ class ResultTracer:
             return self._of_other_key(name, before, after)
         return ()
 
-    def _of_gone(self, name: Name, key: str) -> Iterable[Root]:
+    def _of_gone(self, name: Name, key: str) -> Iterable[Cause]:
         recipe = name[0]
         if recipe not in self.new.recipe_names:
-            return (Root("removed", recipe=recipe),)
+            return (Cause("removed", recipe=recipe),)
         made = self.evidence.derivation(key)
         roots = self._of_inputs(recipe, made.inputs if made else ())
         return (
             roots
             or self._of_recipe(recipe)
             or self._by_program.get(program_of(name[1].partition("/")[2]), ())
-            or (Root("withdrawn", recipe=recipe),)
+            or (Cause("withdrawn", recipe=recipe),)
         )
 
-    def _of_new(self, name: Name, key: str) -> Iterable[Root]:
+    def _of_new(self, name: Name, key: str) -> Iterable[Cause]:
         recipe = name[0]
         if recipe not in self.old.recipe_names:
-            return (Root("added", recipe=recipe, where=self.new.place("recipes", recipe)),)
+            return (Cause("added", recipe=recipe, where=self.new.place("recipes", recipe)),)
         made = self.evidence.derivation(key)
         roots = self._of_inputs(recipe, made.inputs if made else ())
         return (
             roots
             or self._of_recipe(recipe)
             or self._by_program.get(program_of(name[1].partition("/")[2]), ())
-            or (Root("found", recipe=recipe),)
+            or (Cause("found", recipe=recipe),)
         )
 
-    def _of_inputs(self, recipe: str, inputs: Iterable[Input]) -> list[Root]:
+    def _of_inputs(self, recipe: str, inputs: Iterable[Input]) -> list[Cause]:
         """Return why inputs of a result differ, are new, or are gone; [] if they are the same."""
         return [root for item in inputs for root in self._of_input(recipe, item.name)]
 
-    def _of_input(self, recipe: str, filename: str) -> Iterable[Root]:
+    def _of_input(self, recipe: str, filename: str) -> Iterable[Cause]:
         """Return why a file differs that a recipe takes: its own, another recipe's, or MAST's."""
         base = ""
         for state in (self.new, self.old):
@@ -133,13 +130,13 @@ class ResultTracer:
                     return self.roots(maker)
         return self.products.get(filename, ())
 
-    def _of_recipe(self, recipe: str) -> list[Root]:
+    def _of_recipe(self, recipe: str) -> list[Cause]:
         """Return what a recipe asks for otherwise than before."""
         before, after = ((state.recipes or {}).get(recipe) for state in (self.old, self.new))
         if before is None or after is None:
             return []
         return [
-            Root(
+            Cause(
                 "recipe",
                 name,
                 _text(getattr(before, name)),
@@ -153,11 +150,11 @@ class ResultTracer:
 
     # ---- another key ---------------------------------------------------------------------------
 
-    def _of_other_key(self, name: Name, before: str, after: str) -> Iterator[Root]:
+    def _of_other_key(self, name: Name, before: str, after: str) -> Iterator[Cause]:
         recipe = name[0]
         old, new = self.evidence.derivation(before), self.evidence.derivation(after)
         if old is None or new is None:
-            yield Root("unknown", recipe=recipe)
+            yield Cause("unknown", recipe=recipe)
             return
         contexts = self._before.contexts.get(name, ""), self._after.contexts.get(name, "")
         found = False
@@ -166,7 +163,7 @@ class ResultTracer:
                 found = True
                 yield root
         if not found:
-            yield Root("unknown", recipe=recipe)
+            yield Cause("unknown", recipe=recipe)
 
     def _differences(self, old: Derivation, new: Derivation) -> Iterable[Reason]:
         """Return all differences; those of settings are found once for all that share them."""
@@ -182,29 +179,19 @@ class ResultTracer:
 
     def _of_reason(
         self, recipe: str, reason: Reason, made: Derivation, contexts: tuple[str, str]
-    ) -> Iterable[Root]:
+    ) -> Iterable[Cause]:
         """Return the roots of one difference of derivations."""
-        stage, name = reason.stage, reason.subject
+        name = reason.subject
         if reason.cause in ("inputs", "content"):
-            other = Root("inputs", name, recipe=recipe, stage=stage)
-            return tuple(self._of_input(recipe, name)) or (other,)
+            return tuple(self._of_input(recipe, name)) or (cause_of_reason(reason, recipe),)
         if reason.cause == "members":
-            words = ("", f"with {name}") if reason.new else (f"with {name}", "without")
-            own = Root("members", made.product, *words, recipe, stage)
-            program = program_of(made.product)
             roots = (*self._of_input(recipe, name), *self._of_recipe(recipe))
-            return roots or tuple(self._by_program.get(program, ())) or (own,)
-        kind = STATED.get(reason.cause, "unknown")
-        root = Root(kind, name, reason.old, reason.new, recipe, stage)  # type: ignore[arg-type]
-        if kind == "parameter":
-            where = self.new.parameter_place(recipe, whole_pipeline(stage), name)
-            return (replace(root, where=where),)
-        if kind == "reference" and contexts[0] != contexts[1]:
-            root = replace(root, where=f"CRDS context {contexts[0]} -> {contexts[1]}")
-        if reason.cause == "corrected":
-            name = dict(made.references)[reason.subject][0]
-            return (replace(root, old="", new="", what=f"{reason.subject}: content of {name}"),)
-        return (replace(root, old="", new="") if kind in ("code", "own file") else root,)
+            own = replace(cause_of_reason(reason, recipe), what=made.product)
+            return roots or tuple(self._by_program.get(program_of(made.product), ())) or (own,)
+        where = self.new.parameter_place(recipe, reason)
+        if reason.cause == "reference" and contexts[0] != contexts[1]:
+            where = f"CRDS context {contexts[0]} -> {contexts[1]}"
+        return (cause_of_reason(reason, recipe, where),)
 
 
 def _text(value: object) -> str:
@@ -220,7 +207,7 @@ def find_result_roots(differing: RowDifferences, tracer: ResultTracer, findings:
         of_results = rows.results()
         for origin, result, path in _rows(of_results, ("origin", "result", "path")):
             roots = tracer.roots((origin, result))
-            for root in roots or (Root("recomputed", recipe=origin),):
+            for root in roots or (Cause("recomputed", recipe=origin),):
                 findings.add(root, path, follows=not root.recipe)
     _of_marked(*differing.marked, tracer, findings)
 
@@ -237,17 +224,17 @@ def _of_marked(before: Entries, after: Entries, tracer: ResultTracer, findings: 
     for row, (was, now) in enumerate(pairs):
         path, origin, result = now[:3]
         differ = by_row.get(row, set())
-        roots: list[Root] = []
+        roots: list[Cause] = []
         if "key" in differ or "result" in differ:
             roots += tracer.roots((origin, result))
         elif "context" in differ:
-            roots.append(Root("context", "", was[4], now[4], origin))
+            roots.append(Cause("context", "", was[4], now[4], origin))
         if bool(was[6]) != bool(now[6]):
-            roots.append(Root("deselected" if now[6] else "reselected", recipe=origin))
+            roots.append(Cause("deselected" if now[6] else "reselected", recipe=origin))
         if not roots and differ & {"quality", "caveats"}:
-            caveats = ("", "") if was[5] != now[5] else ("caveats", "other caveats")
-            roots.append(Root("quality", "", was[5] or caveats[0], now[5] or caveats[1], origin))
-        for root in roots or [Root("reread", recipe=origin)]:
+            words = (was[5], now[5]) if was[5] != now[5] else ("caveats", "other caveats")
+            roots.append(Cause("quality", "", words[0], words[1], origin))
+        for root in roots or [Cause("reread", recipe=origin)]:
             findings.add(root, path, follows=not root.recipe)
 
 

@@ -1,12 +1,13 @@
 """Two states of a mirror that are compared, and what is known of their contents. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from jwmirror.core.model import UPSTREAM, Derivation, Recipe
-from jwmirror.core.model.history.causes import CauseKind, ContentChange
+from jwmirror.core.model import UPSTREAM, Derivation, Reason, Recipe
+from jwmirror.core.model.history.causes import Cause, ContentChange
+from jwmirror.core.model.history.reasons import place_of_reason
 from jwmirror.core.model.stored import Setup
 from jwmirror.store.manifest import Entries
 
@@ -14,20 +15,6 @@ SETTINGS = (  # fields of a recipe that decide what it makes; others are seen in
     *("programs", "stages", "select", "exclude", "associations", "steps", "products_of", "keep"),
     "msa",
 )
-
-
-@dataclass(frozen=True)
-class Root:
-    """What changed first: a Cause without its files. Files that have equal ones are counted."""
-
-    kind: CauseKind
-    what: str = ""
-    old: str = ""
-    new: str = ""
-    recipe: str = ""
-    stage: str = ""
-    place: str = ""
-    where: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,26 +46,11 @@ class State:
         """Return the place of a value in the config, in words; "" if it is not recorded."""
         return self.setup.places.get(".".join(path), "") if self.setup else ""
 
-    def parameter_place(self, recipe: str, pipeline: str, name: str) -> str:
-        """Return where the config sets a parameter for a recipe, or one that it extends."""
+    def parameter_place(self, recipe: str, reason: Reason) -> str:
+        """Return where the config sets a parameter, as `place_of_reason`; "" if not recorded."""
         if self.setup is None:
             return ""
-        end = f".{pipeline}.{name}"
-        for each in self._line(recipe):
-            start = f"recipes.{each}."
-            for path, place in self.setup.places.items():
-                if path.startswith(start) and path.endswith(end):
-                    return place
-        return ""
-
-    def _line(self, recipe: str) -> Iterable[str]:
-        """Return a recipe, and those that it extends, by the config."""
-        recipes = self.setup.config.get("recipes") if self.setup else None
-        line: list[str] = []
-        while isinstance(recipes, Mapping) and recipe in recipes and recipe not in line:
-            line.append(recipe)
-            recipe = (recipes[recipe] or {}).get("extends", "")
-        return line
+        return place_of_reason(self.setup.config, self.setup.places, recipe, reason)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,14 +64,14 @@ class Evidence:
 
 @dataclass
 class Findings:
-    """The files that differ, by what changed first."""
+    """The files that differ, by what changed first: a cause that counts no files yet."""
 
-    paths: dict[Root, list[str]] = field(default_factory=dict)
-    followers: dict[Root, int] = field(default_factory=dict)  # results of MAST's files
+    paths: dict[Cause, list[str]] = field(default_factory=dict)
+    followers: dict[Cause, int] = field(default_factory=dict)  # results of MAST's files
     # former and new sha256 of reprocessed files, and whether others must not read them
-    versions: dict[Root, list[tuple[str, str, bool]]] = field(default_factory=dict)
+    versions: dict[Cause, list[tuple[str, str, bool]]] = field(default_factory=dict)
 
-    def add(self, root: Root, path: str, follows: bool = False) -> None:
+    def add(self, root: Cause, path: str, follows: bool = False) -> None:
         """Add a file that differs because of a root; `follows`: a result of other files."""
         self.paths.setdefault(root, []).append(path)
         if follows:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jwmirror.core.model import comparison as records
+from jwmirror.core.model.history.causes import summed_up
 from jwmirror.report import formatting
 from jwmirror.report.formatting import empty_table, section
 from jwmirror.report.status import split_view_path
@@ -35,7 +36,8 @@ def state_page(difference: records.StateDifference, all_lines: bool = False) -> 
     parts: list[RenderableType] = [Text(head + (totals or "no difference"), style="bold")]
     if files:
         parts.append(_count_table(files, all_lines))
-        parts += section("Most frequent reasons", _shared_reasons(files), all_lines)
+        causes = list(map(str, summed_up(difference.causes)))
+        parts += section("Causes", causes or _shared_reasons(files), all_lines)
     for kind in ("changed", "marked", "new", "gone"):
         lines = [_file_line(change) for change in files if change.kind == kind]
         parts += section(TITLES[kind].capitalize(), lines, all_lines)

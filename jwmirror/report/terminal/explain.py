@@ -20,7 +20,7 @@ from jwmirror.report.explanation import (
 )
 from jwmirror.report.formatting import empty_table
 from jwmirror.report.quality import caveat_text, quality_text
-from jwmirror.report.status import describe_reason
+from jwmirror.report.reasons import words_of
 
 EARLIER = 5  # earlier results that a page lists
 
@@ -73,13 +73,15 @@ def outlook_page(preview: RecipePreview) -> RenderableType:
 def _stage(recipe: str, stage: StagePreview) -> Iterator[RenderableType]:
     derivation = stage.derivation
     title = f"\n{recipe}: {derivation.pipeline} of {stage.product}"
-    if stage.is_made:
+    if stage.is_held_back:
+        state = "computed; not published, because of its quality"
+    elif stage.is_made:
         state = "computed; the next run will publish it" if stage.reasons else "published"
     else:
         state = "the next run will compute it"
     yield Text.assemble((title, "bold"), f"  {state}")
     for reason in stage.reasons:
-        yield Text(f"  {describe_reason(reason)}")
+        yield Text(f"  {words_of(reason)}")
     yield Text(f"key {stage.key or 'unknown until its inputs are computed'}")
     yield Text(f"{derivation.pipeline} of {_versions(derivation)}", style="dim")
     yield from _derivation(derivation, stage.origins)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Wait
-from jwmirror.core.model.product import IN_WORDS
+from jwmirror.core.model.product import IN_WORDS, WITHHELD
 from jwmirror.core.model.run import RunEstimate, failed_listing
 from jwmirror.core.model.stored import Generation
 from jwmirror.core.printing import duration, printable
@@ -19,11 +19,12 @@ from jwmirror.report.formatting import section, shortened
 from jwmirror.report.history import History
 from jwmirror.report.quality import NEXT_STEP, doubt_line
 from jwmirror.report.status import (
-    INPUTS,
+    ChangeNotice,
     FileCount,
     OutdatedProduct,
     ReferenceNotice,
     Status,
+    list_of,
 )
 from jwmirror.report.terminal.last_poll import troubles
 from jwmirror.report.terminal.references import affected_lines
@@ -53,11 +54,7 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
             f"program {first.program}: {formatting.count(first.products, 'product')}"
             for first in status.first_polls
         ],
-        "Changed at the last poll": [
-            f"{IN_WORDS.get(notice.kind, notice.kind)}  {notice.file}"
-            f"{_bracketed('; '.join(notice.reasons))}"
-            for notice in status.changes
-        ],
+        **_change_lists(status.changes),
         "References that CRDS has corrected or retracted, or that cannot be verified": list(
             _reference_lines(status.references)
         ),
@@ -80,6 +77,26 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
         *_sections(lists, all_lines),
         *_plan(status, all_lines, OFFLINE),
     )
+
+
+def _change_lists(notices: Sequence[ChangeNotice]) -> dict[str, list[str]]:
+    """Return what is new at MAST, what was reported before, and what is withheld, by title."""
+    news, known, withheld = (
+        [_change_line(each) for each in notices if list_of(each) == kind]
+        for kind in ("news", "known", WITHHELD)
+    )
+    return {
+        "Changed at the last poll": news,
+        "Changed before the last poll, and reported before": known,
+        "Withheld by MAST": withheld,
+    }
+
+
+def _change_line(notice: ChangeNotice) -> str:
+    since = f"  since {formatting.minute(notice.since)}" if notice.since else ""
+    waits = ["waits for the rest of its association"] if notice.waits else []
+    kind = "" if notice.kind == WITHHELD else f"{IN_WORDS.get(notice.kind, notice.kind)}  "
+    return f"{kind}{notice.file}{since}{_bracketed('; '.join([*notice.reasons, *waits]))}"
 
 
 def _reference_lines(references: Iterable[ReferenceNotice]) -> Iterator[str]:
@@ -255,7 +272,6 @@ def _causes(status: Status, all_lines: bool) -> Iterator[Text]:
         levels = Counter(outdated.level for outdated in products)
         counts = " and ".join(formatting.count(count, level) for level, count in levels.items())
         causes = Counter(reason for outdated in products for reason in outdated.reasons)
-        del causes[INPUTS]
         head = f"\n{recipe}: {counts} out of date"
         if len(causes) == 1:
             yield Text(f"{head}: {next(iter(causes))}", style="bold")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Derivation
-from jwmirror.core.model.history.causes import Cause
+from jwmirror.core.model.history.causes import Cause, summed_up
 from jwmirror.core.model.stored import Setup
-from jwmirror.planning.causes.comparison import causes_between, summed_up
+from jwmirror.planning.causes.comparison import causes_between
 from jwmirror.planning.causes.states import Evidence, State
 from jwmirror.services.causes.reprocessing import kept_change
 from jwmirror.store.generations import Generations, StoredGeneration

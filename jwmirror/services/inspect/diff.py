@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jwmirror.compare.versions import compare_files
 from jwmirror.core.errors import StoreError
-from jwmirror.core.model import Entry
+from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.core.model.comparison import (
     IDENTICAL,
     Comparison,
@@ -17,8 +17,12 @@ from jwmirror.core.model.comparison import (
     Side,
     StateDifference,
 )
+from jwmirror.core.model.history.causes import Cause
+from jwmirror.planning.causes.comparison import causes_between
+from jwmirror.services.causes.generations import evidence_of, state_of
 from jwmirror.services.inspect.change_reasons import ChangeReasons
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
+from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.lookup import generation_named
 from jwmirror.store.manifest import Entries
 from jwmirror.store.objects import Objects
@@ -75,7 +79,22 @@ def diff_states(root: Path, old: str, new: str, recipe: str = "") -> StateDiffer
             else change
             for change in changes
         ),
+        causes=_causes(root, before, after),
     )
+
+
+def _causes(root: Path, before: State, after: State) -> tuple[Cause, ...]:
+    """Return why the files of two states differ; of those of one origin only; () of two origins."""
+    origin = before.side.origin
+    if origin != after.side.origin:
+        return ()
+    generations = Generations(root)
+    states = [
+        state_of(generations.read(each.side.generation), each.entries) for each in (before, after)
+    ]
+    causes = causes_between(states[0], states[1], evidence_of(root))
+    folder = "" if not origin else f"{origin}/" if origin == UPSTREAM else f"recalibrated/{origin}/"
+    return tuple(part for cause in causes if (part := cause.below(folder)).files)
 
 
 def diff_file(root: Path, old: str, new: str, file: str, recipe: str = "") -> FileDifferences:

@@ -150,11 +150,16 @@ def _failing_resolvers(why: str) -> Resolvers:
 
 def _to_publish(mirror: Path, run: Run, plans: Iterable[Plan]) -> Iterator[Result]:
     """Yield the results that exist, except those that are held back and not accepted since."""
-    accepted = read_acceptances(mirror)
-    held_back = {(result.recipe, result.key) for result in run.held_back}
+    held_back = held_back_results(mirror, run)
     for result in (result for plan in plans for result in plan.done):
-        if (result.recipe, result.key) not in held_back or result.key in accepted:
+        if (result.recipe, result.key) not in held_back:
             yield result
+
+
+def held_back_results(mirror: Path, run: Run) -> set[tuple[str, str]]:
+    """Return recipe and key of what a run did not publish, and nobody has accepted since."""
+    accepted = read_acceptances(mirror)
+    return {(each.recipe, each.key) for each in run.held_back if each.key not in accepted}
 
 
 def _unpublished(results: ResultStore, done: Iterable[Result]) -> Iterator[Chain]:

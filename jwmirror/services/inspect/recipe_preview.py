@@ -1,11 +1,12 @@
 """Preview of what recipes would do with one file, with the config as it is now."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, JwmirrorError, unknown_name
-from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe, Wait
+from jwmirror.core.model import Chain, Derivation, Entry, Plan, Reason, Recipe, Wait
 from jwmirror.core.model.association import SCIENCE, root_of
 from jwmirror.core.model.derivation import whole_pipeline
 from jwmirror.core.names import root_and_suffix
@@ -15,7 +16,13 @@ from jwmirror.pipeline.registry import STEP_INPUTS
 from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.resolvers.parameter_sources import parameter_sources
 from jwmirror.report.explanation import EarlierResult, RecipePreview, StagePreview
-from jwmirror.services.inspect.preview import UNPUBLISHED, current_holdings, resolvers_of_config
+from jwmirror.report.reasons import traced_reasons
+from jwmirror.services.inspect.preview import (
+    UNPUBLISHED,
+    current_holdings,
+    held_back_results,
+    resolvers_of_config,
+)
 from jwmirror.services.run.holdings import Holdings, described_input, with_left_out
 from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.results import ResultStore
@@ -50,14 +57,22 @@ def preview_recipes(
     if not any(recipe.associations for recipe in used):  # else programs may be combined
         holdings = _of_program(holdings, filename[:PROGRAM])
     results, product = ResultStore(mirror), root_of(filename)
+    held_back = held_back_results(mirror, run)
     previews = []
     for recipe in recipes:
         both = [each for each in used if each.name in (recipe.name, recipe.products_of)]
         planner = LevelPlanner(holdings, both, resolvers, results)
         plans = planner.plan_levels(is_preview=True)
+        roots = traced_reasons(chain for plan in plans for chain in plan.chains)
         stages = tuple(
-            _stage(results, derivation, recipe, holdings, resolvers, chain)
+            _stage(results, derivation, recipe, holdings, resolvers, chain, roots)
             for derivation, chain in _derivations(results, plans, recipe.name, product)
+        )
+        stages = tuple(
+            replace(stage, reasons=(), is_held_back=True)
+            if (recipe.name, stage.key) in held_back
+            else stage
+            for stage in stages
         )
         all_waits = (wait for plan in plans for wait in _waits(plan))
         waits = tuple(w for w in all_waits if (w.recipe, w.product) == (recipe.name, product))
@@ -171,19 +186,30 @@ def _stage(
     holdings: Holdings,
     resolvers: Resolvers,
     chain: Chain | None,
+    roots: Mapping[tuple[str, str], tuple[Reason, ...]],
 ) -> StagePreview:
     key = key_of(derivation) if is_bound(derivation) else ""
     stages = (derivation.pipeline, "")  # reasons of this stage, and of the whole chain
+    own = chain.reasons if chain else ()  # others are those of inputs
     published = results.published_key(recipe.name, derivation.product, derivation.pipeline)
-    reasons = chain.reasons if chain else () if key == published else (UNPUBLISHED,)
+    reasons: tuple[Reason, ...] = () if key == published else (UNPUBLISHED,)
+    if chain:
+        reasons = _with_roots(chain.reasons, roots.get((chain.recipe, chain.product), ()))
     sources, note = parameter_origins(derivation, recipe, holdings.entries, resolvers, results)
     return StagePreview(
         product=derivation.product,
         key=key,
         is_made=chain is None,
         derivation=derivation,
-        reasons=tuple(reason for reason in reasons if reason.stage in stages),
+        reasons=tuple(reason for reason in reasons if reason.stage in stages or reason not in own),
         origins=sources,
         former=earlier_results(results.mirror, key, derivation),
         note=note,
     )
+
+
+def _with_roots(reasons: Iterable[Reason], roots: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Return the reasons of a chain, with why its inputs change in place of that they do."""
+    known = tuple(roots)
+    own = [reason for reason in reasons if reason.cause != "inputs" or reason in known]
+    return tuple(dict.fromkeys([*own, *known]))

@@ -1,15 +1,21 @@
 """The state of a mirror: what it contains, what changed at MAST, and what is out of date."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from jwmirror.config.load import Config
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model.history.causes import summed_up
+from jwmirror.core.model.history.reasons import place_of_reason
 from jwmirror.core.model.quality import CAVEAT
 from jwmirror.core.model.run import Run
 from jwmirror.crds.affected import reference_notices
 from jwmirror.report.history import generation_record
 from jwmirror.report.quality import count_qualities, doubtful_results
+from jwmirror.report.reasons import PlaceOf, no_place
 from jwmirror.report.status import (
     Preview,
     Status,
@@ -17,11 +23,12 @@ from jwmirror.report.status import (
     build_status,
     count_files,
 )
+from jwmirror.services.causes.generations import causes_of
 from jwmirror.services.configure.checked_config import load_checked_config
 from jwmirror.services.kept.answers import kept_answer
 from jwmirror.services.kept.conditions import conditions_of
 from jwmirror.services.kept.dependencies import generation_digest, records_digest, stored_digest
-from jwmirror.store.generations import Generations
+from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.lock import RUN_LOCK, lock_note
 from jwmirror.store.runs import last_run, read_undecided
 
@@ -45,9 +52,12 @@ def mirror_status(
     current, entries = generations.current(), generations.entries()
     columns = (entries.column(name) for name in ("path", "size", "state", "deselected"))
     run = last_run(root)
-    preview = None
+    preview: Preview | None = None
+    place_of: PlaceOf = no_place
     if run is not None and config_file is not None:
-        preview = _preview(root, run, load_checked_config(config_file, settings), context)
+        config = load_checked_config(config_file, settings)
+        place_of = partial(place_of_reason, config.content, config.places)
+        preview = _preview(root, run, config, context)
     owner = lock_note(root, RUN_LOCK)
     status = build_status(
         str(root),
@@ -59,10 +69,23 @@ def mirror_status(
         count_qualities(zip(*map(entries.column, ("origin", "key", "quality")), strict=True)),
         doubtful_results(entries.where("quality", CAVEAT), run.held_back if run else ()),
         reference_notices(root, run.findings if run else ()),
+        place_of,
+        _undone(root, current, run),
     )
     undecided = read_undecided(root)
     since = min(undecided.values(), default="")
     return replace(status, undecided=Undecided(files=len(undecided), since=since))
+
+
+def _undone(root: Path, current: StoredGeneration | None, run: Run | None) -> list[str]:
+    """Return why the last run's generation differs, in words, if another one is current now."""
+    last = run.published.generation if run and run.published else 0
+    if current is None or last in (0, current.number):
+        return []
+    with suppress(StoreError):  # it was pruned
+        causes = causes_of(root, current, Generations(root).read(last))
+        return list(map(str, summed_up(causes)))
+    return []
 
 
 def _preview(root: Path, run: Run, config: Config, context: str | None) -> Preview:

@@ -18,6 +18,7 @@ from jwmirror.archive.evidence.server import Recheck
 from jwmirror.archive.index import COLUMNS
 from jwmirror.archive.poll import group_into_orders, poll
 from jwmirror.archive.poll_records import (
+    previous_changes,
     previous_doubts,
     previous_listings,
     previous_poll_time,
@@ -27,8 +28,18 @@ from jwmirror.archive.tables.queries import Queries
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.matching import name_test
-from jwmirror.core.model import Doubt, Failure, Orders, Poll, Scope, Search, Selection, write
-from jwmirror.core.model.product import Listing, RefusedProduct
+from jwmirror.core.model import (
+    Change,
+    Doubt,
+    Failure,
+    Orders,
+    Poll,
+    Scope,
+    Search,
+    Selection,
+    write,
+)
+from jwmirror.core.model.product import WITHHELD, Listing, RefusedProduct
 from jwmirror.core.model.search import SearchAnswer, SearchRecord
 from jwmirror.net.http import TOKEN_VARIABLE
 from jwmirror.net.token_socket import request_token
@@ -230,6 +241,19 @@ def _dated(doubts: Iterable[Doubt], run: Path) -> tuple[Doubt, ...]:
     return tuple(replace(doubt, since=since.get(doubt.scope) or now) for doubt in doubts)
 
 
+def _with_times(changes: Sequence[Change], run: Path) -> tuple[Change, ...]:
+    """Return the changes; those that the poll before found, too, with the time of the first one.
+
+    Withheld files are found by each poll, so they have no time.
+    """
+    programs = {change.product.program for change in changes if change.kind != WITHHELD}
+    since = previous_changes(run, programs)
+    return tuple(
+        replace(change, since=since[change.name]) if change.name in since else change
+        for change in changes
+    )
+
+
 def _checked(mirror: Path, run: Path, program: int) -> str:
     """Return when a program was last polled before a run; else when its files were published."""
     current = Generations(mirror).current()
@@ -261,6 +285,7 @@ def _completed(polled: Poll, mirror: Path, run: Path, *, is_dropped: bool) -> Po
         log.warning("%s", words)
     return replace(
         polled,
+        changes=_with_times(polled.changes, run),
         doubts=_dated(polled.doubts, run),
         drops_deselected=is_dropped,
         undecided={},

@@ -1,7 +1,9 @@
 """Causes: what changed between two states of a mirror, and how many files differ because of it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median
 from typing import Literal
 
 from jwmirror.core.model.product import Reason
@@ -31,18 +33,21 @@ CauseKind = Literal[
     "recipe",  # what the recipe asks for
     "parameter",
     "reference",
+    "corrected",  # a reference has other content under its name
     "version",  # of software that is in keys
     "code",  # of the user
     "own file",  # of the user
     "pipeline",
     "order",  # or roles, of the inputs
     "members",
+    "raw",  # MAST has reprocessed an input
     "inputs",  # have other content, for a reason that is not known
     "found",  # waited, failed or was held back before
     "recomputed",  # under the same key
     "withdrawn",  # a result that its recipe still describes
     "context",  # the result is valid in it, too
     "quality",
+    "said",  # in words, by an earlier version
     "unknown",  # the record of how a result was made cannot be read
 ]
 OF_PRODUCTS = {  # kinds that name an observation, in words
@@ -98,7 +103,7 @@ class ContentSummary:
         return ", ".join([*words, *map(str, self.references)])
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Cause:
     """One thing that changed between two states, and the files that differ because of it."""
 
@@ -121,6 +126,20 @@ class Cause:
         if self.kind in OF_PRODUCTS:
             return self._of_products(OF_PRODUCTS[self.kind])
         return _WORDS[self.kind](self)
+
+    def below(self, folder: str) -> "Cause":
+        """Return the cause with those of its files that are in a folder of the view; "": all."""
+        if not folder:
+            return self
+        paths = tuple(path for path in self.paths if path.startswith(folder))
+        is_of_results = not folder.startswith("upstream/") and not self.recipe
+        return replace(
+            self,
+            files=len(paths),
+            results=len(paths) if is_of_results else 0,
+            content=None if is_of_results else self.content,
+            paths=paths,
+        )
 
     @property
     def own(self) -> int:
@@ -156,6 +175,7 @@ class Cause:
 
 
 IN_WORDS = 12  # causes that the words of a generation name
+REFERENCES = 3  # that a summary of contents names
 
 
 def in_one_line(causes: Sequence[Cause]) -> str:
@@ -188,12 +208,15 @@ _WORDS: dict[CauseKind, Callable[[Cause], str]] = {
     "recipe": lambda cause: cause._of_recipe(f"{cause.what} {cause._arrow}"),
     "parameter": lambda cause: cause._of_recipe(f"{cause.what} {cause._arrow}"),
     "reference": lambda cause: cause._of_recipe(f"reference {cause.what} {cause._arrow}"),
+    "corrected": lambda cause: cause._of_recipe(f"reference {cause.what} has other content"),
     "version": lambda cause: cause._of_recipe(f"{cause.what} {cause._arrow}"),
     "code": lambda cause: cause._of_recipe(f"{cause.what} changed"),
     "own file": lambda cause: cause._of_recipe(f"your file {cause.what} changed"),
     "pipeline": lambda cause: cause._of_recipe(f"pipeline {cause._arrow}"),
     "order": lambda cause: cause._of_recipe(f"{cause.what} {cause._arrow}"),
     "members": lambda cause: cause._of_recipe(f"inputs of {cause.what} {cause._arrow}"),
+    "raw": lambda cause: cause._of_recipe(f"MAST reprocessed {cause.what}"),
+    "said": lambda cause: cause._of_recipe(cause.what),
     "inputs": lambda cause: cause._of_recipe(f"{cause.what} has other content"),
     "found": lambda cause: cause._of_recipe(
         "results that are new: their inputs waited or failed before, or they were held back"
@@ -214,3 +237,46 @@ _WORDS: dict[CauseKind, Callable[[Cause], str]] = {
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+# ---- sums ------------------------------------------------------------------------------------
+
+
+def summed_up(causes: Iterable[Cause]) -> tuple[Cause, ...]:
+    """Return causes without paths; those that differ only in the observation are one."""
+    groups: dict[Cause, list[Cause]] = {}
+    for cause in causes:
+        alike = replace(cause, place="", files=0, results=0, content=None, paths=())
+        groups.setdefault(alike, []).append(cause)
+    return tuple(_sum(group) for group in groups.values())
+
+
+def _sum(group: Sequence[Cause]) -> Cause:
+    first = replace(group[0], paths=())
+    if len(group) == 1:
+        return first
+    places = sorted({cause.place for cause in group})
+    return replace(
+        first,
+        place=f"{places[0]} and {len(places) - 1:,} more",
+        files=sum(cause.files for cause in group),
+        results=sum(cause.results for cause in group),
+        content=_joined([cause.content for cause in group if cause.content]),
+    )
+
+
+def _joined(parts: Sequence[ContentSummary]) -> ContentSummary | None:
+    if not parts:
+        return None
+    verdicts: Counter[str] = Counter()
+    references: dict[Reason, None] = {}
+    for part in parts:
+        verdicts.update(part.verdicts)
+        references |= dict.fromkeys(part.references)
+    sigmas = [part.sigma for part in parts if part.sigma]
+    return ContentSummary(
+        verdicts=dict(sorted(verdicts.items())),
+        sigma=median(sigmas) if sigmas else None,
+        references=tuple(references)[:REFERENCES],
+        files=sum(part.files for part in parts),
+    )
