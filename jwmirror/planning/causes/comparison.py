@@ -21,8 +21,8 @@ def causes_between(
     """
     differing = differing or row_differences(old.entries, new.entries)
     findings = Findings()
-    products = find_product_roots(differing, old, new, findings)
-    tracer = ResultTracer(old, new, products, evidence)
+    happened = find_product_roots(differing, old, new, findings)
+    tracer = ResultTracer(old, new, happened, evidence)
     find_result_roots(differing, tracer, findings)
     causes = (_cause(root, findings, evidence) for root in findings.paths)
     return tuple(sorted(causes, key=lambda cause: (bool(cause.recipe), -cause.files, str(cause))))

@@ -9,7 +9,7 @@ from jwmirror.core.model import UPSTREAM
 from jwmirror.core.model.history.causes import Cause
 from jwmirror.core.model.product import PEDIGREE
 from jwmirror.core.model.stored import GONE
-from jwmirror.planning.causes.states import Findings, State
+from jwmirror.planning.causes.states import Findings, Happened, State
 from jwmirror.store.entries import program_folder
 from jwmirror.store.manifest import PREFIX, Entries
 from jwmirror.store.rows.differences import RowDifferences, differing_columns
@@ -21,23 +21,22 @@ CHECKS = {  # columns that change when a file was compared and is the same
 READ = {"identity", "header", "refusal", "scheme"}
 ACCESS = ("product_exclusive", "product_needs_token")
 MARKS = ("state", "deselected", "product_stale", *ACCESS)
-Row = Sequence[Any]  # some columns of a row
+Row = tuple[Any, ...] | list[Any]  # some columns of a row
 FOUND = ("path", "product_uri", "product_filename", "product_program", "product_observation")
 
 
 def find_product_roots(
     differing: RowDifferences, old: State, new: State, findings: Findings
-) -> dict[str, list[Cause]]:
-    """Add what happened to MAST's files; return it by file name."""
-    by_name: dict[str, list[Cause]] = {}
-    for root, path in (
+) -> list[Happened]:
+    """Add what happened to MAST's files; return it, each with the paths of its files."""
+    happened = [
         *_of_new_and_gone(differing, old, new),
         *_of_changed(*_of_mast(differing.changed), new, findings),
         *_of_marked(*_of_mast(differing.marked), new),
-    ):
-        findings.add(root, path)
-        by_name.setdefault(path.rpartition("/")[2], []).append(root)
-    return by_name
+    ]
+    for root, paths in happened:
+        findings.add(root, paths)
+    return happened
 
 
 def place_of(program: int, observation: str) -> str:
@@ -54,14 +53,10 @@ def _of_mast(rows: tuple[Entries, Entries]) -> tuple[Entries, Entries]:
 # ---- files that are new or gone --------------------------------------------------------------
 
 
-def _of_new_and_gone(
-    differing: RowDifferences, old: State, new: State
-) -> Iterator[tuple[Cause, str]]:
-    arrived, gone = (
-        {path: rest for origin, path, *rest in _rows(rows, "origin", *FOUND) if origin == UPSTREAM}
-        for rows in (differing.new, differing.gone)
-    )
-    renamed = _renamed(gone, arrived) if gone and arrived else {}
+def _of_new_and_gone(differing: RowDifferences, old: State, new: State) -> Iterator[Happened]:
+    gone = _of_mast_by_path(differing.gone)
+    arrived = _of_mast_by_path(differing.new) if gone else {}  # there may be many
+    renamed = _renamed(gone, arrived)
     counts: dict[str, int] = {}
     for path in renamed:
         place = place_of(*arrived[path][2:])
@@ -71,42 +66,47 @@ def _of_new_and_gone(
         root = Cause("renamed", place=place)
         if counts[place] == 1:
             root = replace(root, old=gone[former][1], new=arrived[path][1])
-        yield root, path
-        yield root, former
+        yield root, (path, former)
     by_config = new.place("programs") if old.programs != new.programs else ""
     for path in gone.keys() - set(renamed.values()):
         place = place_of(*gone[path][2:])
-        yield Cause("dropped", place=place, where=by_config), path
-    if len(arrived) > len(renamed):
+        yield Cause("dropped", place=place, where=by_config), (path,)
+    if len(differing.new):
         yield from _of_new(differing.new, renamed, old, new)
+
+
+def _of_mast_by_path(rows: Entries) -> dict[str, Row]:
+    """Return URI, file name, program and observation of MAST's files, by path."""
+    found = _rows(rows, "origin", *FOUND)
+    return {path: rest for origin, path, *rest in found if origin == UPSTREAM}
 
 
 def _of_new(
     rows: Entries, renamed: Mapping[str, str], old: State, new: State
-) -> Iterator[tuple[Cause, str]]:
+) -> Iterator[Happened]:
     """Yield why files are new that had no other name before."""
     known = set(old.entries.column("product_program"))
     is_chosen = None not in (old.programs, new.programs) and old.programs != new.programs
     where = new.place("programs") if is_chosen else ""
-    columns = ("origin", *FOUND, "product_release_date", "product_exclusive", "product_date")
-    roots: dict[Hashable, Cause] = {}
-    for origin, path, _, _, program, observation, release, exclusive, date in _rows(rows, *columns):
-        if origin != UPSTREAM or path in renamed:
+    facts = ("release_date", "exclusive", "date")
+    columns = ("path", *(f"{PREFIX}{name}" for name in ("program", "observation", *facts)))
+    groups: dict[Row, list[str]] = {}
+    for path, program, observation, release, exclusive, date in _rows(rows, *columns):
+        if program is None or path in renamed:
             continue
-        released = _released(release, exclusive, old, new)
+        released = _released(release, exclusive, old, new) if release else ""
         is_older = is_chosen and bool(date) and date < old.made_at
-        kind = (program, observation, released, is_older)
-        if kind not in roots:
-            place = place_of(program, observation)
-            if program not in known:
-                roots[kind] = Cause("first", str(program))
-            elif released:
-                roots[kind] = Cause("released", new=released, place=place)
-            elif is_older:
-                roots[kind] = Cause("chosen", place=place, where=where)
-            else:
-                roots[kind] = Cause("new", place=place)
-        yield roots[kind], path
+        groups.setdefault((program, observation, released, is_older), []).append(path)
+    for (program, observation, released, is_older), paths in groups.items():
+        place = place_of(program, observation)
+        if program not in known:
+            yield Cause("first", str(program)), paths
+        elif released:
+            yield Cause("released", new=released, place=place), paths
+        elif is_older:
+            yield Cause("chosen", place=place, where=where), paths
+        else:
+            yield Cause("new", place=place), paths
 
 
 def _released(release: str | None, exclusive: bool | None, old: State, new: State) -> str:
@@ -159,23 +159,26 @@ def _name_without_target(row: Row) -> Hashable:
 
 def _of_changed(
     before: Entries, after: Entries, new: State, findings: Findings
-) -> Iterator[tuple[Cause, str]]:
+) -> Iterator[Happened]:
     """Yield how files were made that have other bytes now, and what else happened to them."""
-    columns = ("path", "sha256", "product_program", "product_observation", *ACCESS)
-    pedigree = tuple(f"{PREFIX}{name}" for name in PEDIGREE if name != "date")
-    made = zip(_rows(before, *pedigree), _rows(after, *pedigree), strict=True)
-    closed = zip(_rows(before, *ACCESS), _rows(after, *ACCESS), strict=True)
-    sums = before.column("sha256")
-    for row, (path, sha256, program, observation, *_) in enumerate(_rows(after, *columns)):
-        old_made, new_made = next(made)
-        is_closed = any(map(any, next(closed)))
-        root = Cause(
-            "reprocessed",
-            _made_differently(old_made, new_made),
-            place=place_of(program, observation),
-        )
-        findings.versions.setdefault(root, []).append((sums[row], sha256, is_closed))
-        yield root, path
+    made = tuple(f"{PREFIX}{name}" for name in PEDIGREE if name != "date")
+    columns = ("path", "sha256", "product_program", "product_observation")
+    pairs = zip(
+        *(_rows(rows, *columns) for rows in (before, after)),
+        *(_rows(rows, *made) for rows in (before, after)),
+        *(_rows(rows, *ACCESS) for rows in (before, after)),
+        strict=True,
+    )
+    groups: dict[Row, list[Row]] = {}
+    for was, now, old_made, new_made, *access in pairs:
+        path, sha256, program, observation = now
+        version = (was[1], sha256, any(map(any, access)))
+        groups.setdefault((program, observation, old_made, new_made), []).append((path, version))
+    for (program, observation, old_made, new_made), files in groups.items():
+        how = _made_differently(old_made, new_made)
+        root = Cause("reprocessed", how, place=place_of(program, observation))
+        findings.versions.setdefault(root, []).extend(version for _, version in files)
+        yield root, [path for path, _ in files]
     yield from _of_marked(before, after, new, is_reprocessed=True)
 
 
@@ -191,20 +194,26 @@ def _made_differently(old: Sequence[str | None], new: Sequence[str | None]) -> s
 
 def _of_marked(
     before: Entries, after: Entries, new: State, is_reprocessed: bool = False
-) -> Iterator[tuple[Cause, str]]:
+) -> Iterator[Happened]:
     """Yield what MAST, or the config, says otherwise about files than before."""
-    by_row: dict[int, set[str]] = {}
+    by_row: dict[int, tuple[str, ...]] = {}
     for name, places in differing_columns(before, after).items():
         for row in places:
-            by_row.setdefault(row, set()).add(name)
+            by_row[row] = (*by_row.get(row, ()), name)
     rows = sorted(by_row)
-    columns = ("path", "product_program", "product_observation", *MARKS)
-    pairs = zip(_rows(before.rows(rows), *columns), _rows(after.rows(rows), *columns), strict=True)
-    for row, (was, now) in zip(rows, pairs, strict=True):
-        path, program, observation, *_ = now
-        place = place_of(program, observation)
-        for root in _marks(by_row[row], was[3:], now[3:], new, is_reprocessed):
-            yield replace(root, place=place), path
+    columns = ("path", "product_program", "product_observation")
+    groups: dict[Row, list[str]] = {}
+    for row, (path, *place), was, now in zip(
+        rows,
+        _rows(after.rows(rows), *columns),
+        _rows(before.rows(rows), *MARKS),
+        _rows(after.rows(rows), *MARKS),
+        strict=True,
+    ):
+        groups.setdefault((*place, by_row[row], was, now), []).append(path)
+    for (program, observation, names_of, was, now), paths in groups.items():
+        for root in _marks(set(names_of), was, now, new, is_reprocessed):
+            yield replace(root, place=place_of(program, observation)), paths
 
 
 def _marks(

@@ -15,7 +15,7 @@ from jwmirror.core.model.history.causes import Cause
 from jwmirror.core.model.history.reasons import cause_of_reason
 from jwmirror.core.names import program_of
 from jwmirror.pipeline.derivation import differences
-from jwmirror.planning.causes.states import SETTINGS, Evidence, Findings, State
+from jwmirror.planning.causes.states import SETTINGS, Evidence, Findings, Happened, State
 from jwmirror.store.manifest import Entries
 from jwmirror.store.rows.differences import RowDifferences, differing_columns
 
@@ -49,7 +49,7 @@ class ResultTracer:
 
     old: State
     new: State
-    products: Mapping[str, Iterable[Cause]]  # what happened to MAST's files, by name
+    happened: Iterable[Happened]  # to MAST's files
     evidence: Evidence
     _known: dict[Name, tuple[Cause, ...]] = field(default_factory=dict)
     _settings: dict[tuple[str, str], tuple[Reason, ...]] = field(default_factory=dict)
@@ -70,10 +70,19 @@ class ResultTracer:
         return ResultIndex.of(self.new.entries.results())
 
     @cached_property
+    def _of_products(self) -> dict[str, list[Cause]]:
+        """What happened to MAST's files, by name."""
+        found: dict[str, list[Cause]] = {}
+        for root, paths in self.happened:
+            for path in paths:
+                found.setdefault(path.rpartition("/")[2], []).append(root)
+        return found
+
+    @cached_property
     def _by_program(self) -> dict[int | None, list[Cause]]:
         """What happened to associations and pools, by program."""
         found: dict[int | None, list[Cause]] = {}
-        for filename, roots in self.products.items():
+        for filename, roots in self._of_products.items():
             if filename.endswith(BY_NAME):
                 found.setdefault(program_of(filename), []).extend(roots)
         return found
@@ -128,7 +137,7 @@ class ResultTracer:
             for index in (self._after, self._before):
                 if maker := index.makers.get((each, filename)):
                     return self.roots(maker)
-        return self.products.get(filename, ())
+        return self._of_products.get(filename, ())
 
     def _of_recipe(self, recipe: str) -> list[Cause]:
         """Return what a recipe asks for otherwise than before."""
@@ -208,7 +217,7 @@ def find_result_roots(differing: RowDifferences, tracer: ResultTracer, findings:
         for origin, result, path in _rows(of_results, ("origin", "result", "path")):
             roots = tracer.roots((origin, result))
             for root in roots or (Cause("recomputed", recipe=origin),):
-                findings.add(root, path, follows=not root.recipe)
+                findings.add(root, (path,), follows=not root.recipe)
     _of_marked(*differing.marked, tracer, findings)
 
 
@@ -235,7 +244,7 @@ def _of_marked(before: Entries, after: Entries, tracer: ResultTracer, findings: 
             words = (was[5], now[5]) if was[5] != now[5] else ("caveats", "other caveats")
             roots.append(Cause("quality", "", words[0], words[1], origin))
         for root in roots or [Cause("reread", recipe=origin)]:
-            findings.add(root, path, follows=not root.recipe)
+            findings.add(root, (path,), follows=not root.recipe)
 
 
 def _rows(entries: Entries, columns: Iterable[str]) -> Iterator[tuple[Any, ...]]:

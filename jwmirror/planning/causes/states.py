@@ -1,6 +1,6 @@
 """Two states of a mirror that are compared, and what is known of their contents. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,8 @@ SETTINGS = (  # fields of a recipe that decide what it makes; others are seen in
     *("programs", "stages", "select", "exclude", "associations", "steps", "products_of", "keep"),
     "msa",
 )
+
+Happened = tuple[Cause, Sequence[str]]  # what happened to MAST's files, and their paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +73,10 @@ class Findings:
     # former and new sha256 of reprocessed files, and whether others must not read them
     versions: dict[Cause, list[tuple[str, str, bool]]] = field(default_factory=dict)
 
-    def add(self, root: Cause, path: str, follows: bool = False) -> None:
-        """Add a file that differs because of a root; `follows`: a result of other files."""
-        self.paths.setdefault(root, []).append(path)
+    def add(self, root: Cause, paths: Iterable[str], follows: bool = False) -> None:
+        """Add files that differ because of a root; `follows`: results of other files."""
+        known = self.paths.setdefault(root, [])
+        before = len(known)
+        known.extend(paths)
         if follows:
-            self.followers[root] = self.followers.get(root, 0) + 1
+            self.followers[root] = self.followers.get(root, 0) + len(known) - before
