@@ -11,6 +11,7 @@ from jwmirror import __version__
 from jwmirror.core.errors import StoreError, failures_as
 from jwmirror.core.files import write_bytes
 from jwmirror.core.model import UPSTREAM, Derivation, Entry, Product, canonical
+from jwmirror.core.model.history.reasons import traced_reasons, words_of
 from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.core.model.product import IN_WORDS, WITHHELD
 from jwmirror.core.model.run import Run
@@ -25,7 +26,6 @@ from jwmirror.report.quality import (
     quality_of,
     quality_text,
 )
-from jwmirror.report.reasons import traced_reasons, words_of
 from jwmirror.report.status import (
     ReferenceNotice,
     Status,

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from jwmirror.core.errors import LimitError
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Chain, Change, Orders, Plan, Product
+from jwmirror.core.model.history.reasons import traced_reasons, words_of
 from jwmirror.report.formatting import count
-from jwmirror.report.reasons import traced_reasons, words_of
 
 GB = 1_000_000_000
 TYPICAL_SIZE = 100_000_000  # bytes of a file, if no size is known; that of many raw exposures

@@ -19,6 +19,7 @@ from jwmirror.core.model import (
     SettleResult,
     Wait,
 )
+from jwmirror.core.model.history.reasons import PlaceOf, no_place, traced_reasons, words_of
 from jwmirror.core.model.plan import (
     LEVELS,
     AffectedResult,
@@ -30,7 +31,6 @@ from jwmirror.core.model.product import STALE, WITHHELD
 from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.run import Run, RunEstimate, Stop
 from jwmirror.core.model.stored import PRESENT, Generation
-from jwmirror.report.reasons import PlaceOf, no_place, traced_reasons, words_of
 
 LEVEL_NAMES = ("exposure", *["association"] * (len(LEVELS) - 1))  # of a run's plans, in order
 

@@ -217,23 +217,7 @@ class Generations:
         self._set_access(access, rows, before)
         generation = self._left_unpublished(last, current, rows)
         if generation is None:
-            differing = row_differences(before, rows)
-            causes = explain(before, rows, differing)
-            head = Generation(
-                number=last + 1,
-                parent=current.number if current else None,
-                parent_sha256=sha256_of(current.folder / HEAD) if current else "",
-                manifest_sha256="",  # known when the manifest is written
-                made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                cause=cause or in_one_line(causes),
-                counts={
-                    "files": len(rows),
-                    "bytes": sum(rows.column("size")),
-                    **differing.counts,
-                },
-                facts=facts,
-                causes=causes,
-            )
+            head = self._head(last + 1, current, before, rows, cause, facts, explain)
             is_closed = access.names_closed_measurements(row_contents(rows))
             generation = self._written(head, rows, setup, is_closed)
         needed = {generation.number} | ({current.number} if current else set())
@@ -243,6 +227,35 @@ class Generations:
         remove_numbered(self.folder, {f"{number:06d}" for number in self.numbers()})
         failpoint("publish: leftovers removed")
         return generation
+
+    def _head(
+        self,
+        number: int,
+        current: StoredGeneration | None,
+        before: Entries,
+        rows: Entries,
+        cause: str,
+        facts: dict[str, str],
+        explain: Explain,
+    ) -> Generation:
+        """Return the record of a generation to be written; the sha256 of its manifest is open."""
+        differing = row_differences(before, rows)
+        causes = explain(before, rows, differing)
+        return Generation(
+            number=number,
+            parent=current.number if current else None,
+            parent_sha256=sha256_of(current.folder / HEAD) if current else "",
+            manifest_sha256="",
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            cause=cause or in_one_line(causes),
+            counts={
+                "files": len(rows),
+                "bytes": sum(rows.column("size")),
+                **differing.counts,
+            },
+            facts=facts,
+            causes=causes,
+        )
 
     def _left_unpublished(
         self, last: int, current: StoredGeneration | None, rows: Entries

@@ -13,7 +13,7 @@ from jwmirror.core.model.history.causes import Cause, ContentChange, summed_up
 from jwmirror.core.model.stored import GONE, PRESENT, Setup
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.planning.causes.comparison import causes_between
-from jwmirror.planning.causes.states import Evidence, State
+from jwmirror.planning.causes.states import Lookups, PublishedState
 from jwmirror.store.manifest import entries_of
 from jwmirror.store.rows.differences import compare_rows
 from tests.setup import records
@@ -97,14 +97,14 @@ class History:
 
     # ---- states
 
-    def state(self) -> State:
+    def state(self) -> PublishedState:
         """The state as it would be published now."""
         rows = [self._upstream(exposure) for exposure in self.content]
         recipes = [Recipe(name=name, programs=()) for name in self.recipes]
         for name in self.recipes:
             rows += self._results(name)
         setup = Setup(config={}, recipes=tuple(recipes), software={})
-        return State(entries=entries_of(rows), setup=setup, made_at="2026-01-01")
+        return PublishedState(entries=entries_of(rows), setup=setup, made_at="2026-01-01")
 
     def _upstream(self, exposure: str) -> Entry:
         name, number = f"{exposure}_uncal.fits", self.content[exposure]
@@ -182,15 +182,15 @@ steps = st.tuples(
 )
 
 
-def differing(old: State, new: State) -> dict[str, str]:
+def differing(old: PublishedState, new: PublishedState) -> dict[str, str]:
     """The paths in which two states differ, and how."""
     changes = compare_rows(old.entries, new.entries)
     return {(change.new or change.old).path: change.kind for change in changes}
 
 
-def causes(history: History, old: State, new: State) -> tuple[Cause, ...]:
+def causes(history: History, old: PublishedState, new: PublishedState) -> tuple[Cause, ...]:
     """The causes of what differs."""
-    return causes_between(old, new, Evidence(derivation=history.derivations.get))
+    return causes_between(old, new, Lookups(derivation=history.derivations.get))
 
 
 @settings(max_examples=40)
@@ -222,11 +222,11 @@ def test_every_file_that_differs_has_a_cause_that_names_what_changed(history, da
 # ---- single causes ---------------------------------------------------------------------------
 
 
-def words(old: list[Entry], new: list[Entry], evidence: Evidence | None = None) -> list[str]:
+def words(old: list[Entry], new: list[Entry], lookups: Lookups | None = None) -> list[str]:
     """The causes of the difference of rows, in words."""
-    before = State(entries=entries_of(old), made_at="2026-02-01T00:00:00")
-    after = State(entries=entries_of(new), made_at="2026-03-01T00:00:00")
-    found = causes_between(before, after, evidence or Evidence())
+    before = PublishedState(entries=entries_of(old), made_at="2026-02-01T00:00:00")
+    after = PublishedState(entries=entries_of(new), made_at="2026-03-01T00:00:00")
+    found = causes_between(before, after, lookups or Lookups())
     rows = compare_rows(before.entries, after.entries)
     assert {p for c in found for p in c.paths} == {(row.new or row.old).path for row in rows}
     return list(map(str, summed_up(found)))
@@ -312,13 +312,13 @@ def test_contents_are_summed_up_and_numbers_of_exclusive_files_are_left_out():
         ContentChange(verdict="pixels changed", sigma=9.0),
     ]
     by_sums = {(a.sha256, b.sha256): c for a, b, c in zip(old, new, changes, strict=True)}
-    evidence = Evidence(content=lambda a, b: by_sums.get((a, b)))
+    lookups = Lookups(content=lambda a, b: by_sums.get((a, b)))
 
-    assert words(old, new, evidence) == [
+    assert words(old, new, lookups) == [
         "MAST reprocessed jw01345 o001 and 2 more: its software and references are as before; "
         "1 of 3 files header only, pixels of 2 changed by 0.4 sigma (median)"
     ]
-    assert words(old[2:], new[2:], evidence)[0].endswith("; pixels of 1 changed")
+    assert words(old[2:], new[2:], lookups)[0].endswith("; pixels of 1 changed")
 
 
 def test_a_parameter_names_its_line_also_of_a_recipe_that_is_extended():

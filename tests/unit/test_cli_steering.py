@@ -48,7 +48,8 @@ def test_status_after_a_rollback_says_what_the_next_run_brings_back(small_mirror
     small_mirror.record("published.json", Published(generation=2, is_new=True))
 
     (note,) = answer("status", *at)["notes"]
-    assert "brings back what MAST and the config ask for" in note
+    assert "publishes what MAST and the config ask for" in note
+    assert "that is generation 2 again" in note
 
 
 def test_names_are_given_and_taken(steered):

@@ -148,7 +148,7 @@ def test_a_changed_own_file_changes_the_key_and_a_moved_one_does_not(tmp_path):
     )
     assert key_of(moved) == key_of(first) != key_of(changed)
     (reason,) = differences(first, changed)
-    assert (reason.what, reason.cause) == ("spec2: science content of my_cat.ecsv", "")
+    assert (reason.what, reason.cause) == ("spec2: science content of my_cat.ecsv", "own file")
 
 
 def test_a_missing_own_file_makes_its_association_wait(tmp_path):

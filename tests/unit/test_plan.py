@@ -102,8 +102,9 @@ def test_an_edited_hook_makes_a_result_out_of_date():
     sources.hook = "6b" * 32
     (chain,) = chains(sources.plan([exposure(1)], Associations()))
 
-    what = "detector1: hook fixes.scale changed"
-    assert chain.reasons == (Reason(what, "5a" * 6, "6b" * 6, "detector1"),)
+    (reason,) = chain.reasons
+    assert str(reason) == "detector1: hook fixes.scale changed"
+    assert (reason.old, reason.new, reason.cause) == ("5a" * 6, "6b" * 6, "code")
 
 
 def test_a_lost_result_is_made_again_and_says_so():

@@ -110,6 +110,7 @@ def test_one_changed_nod_is_calibrated_with_all_that_subtract_it():
         *(f"id{n}-jw0134500"[:12] for n in ("", "2")),
         stage="spec2",
         cause="inputs",
+        subject=f"{root(1)}_rate.fits",
     )
     assert [chain.reasons for chain in chains(other)] == [(told,), (told,)]
 

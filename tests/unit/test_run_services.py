@@ -85,11 +85,13 @@ def test_deselected_files_stay_and_are_reported_with_their_last_check(runs):
 
     kept = {count.observation: count.last_checked for count in status.held if count.deselected}
     number = sum(count.deselected for count in status.held)
-    assert f"generation 2 is new: {number} no longer selected" in conclusion.summary
+    lost = f"no longer selected by the config (kept here), jw01345 o002: {number} files"
+    assert f"generation 2 is new: {lost}" in conclusion.summary
     assert "o001" not in kept and set(kept.values()) == {asked_at}
     assert f"kept, no longer selected, last checked on {asked_at[:10]}" in page.read_text()
     assert "generation 2 is unchanged" in unchanged.summary
-    assert f"generation 3 is new: {number} selected again" in again.summary
+    regained = f"selected by the config again, jw01345 o002: {number} files"
+    assert f"generation 3 is new: {regained}" in again.summary
 
 
 def test_the_end_of_a_run_names_what_is_selected_in_vain(tmp_path):

@@ -8,12 +8,15 @@ from statistics import median
 from jwmirror.core.model.history.causes import REFERENCES, Cause, ContentSummary
 from jwmirror.planning.causes.products import find_product_roots
 from jwmirror.planning.causes.results import ResultTracer, find_result_roots
-from jwmirror.planning.causes.states import Evidence, Findings, State
+from jwmirror.planning.causes.states import Findings, Lookups, PublishedState
 from jwmirror.store.rows.differences import RowDifferences, row_differences
 
 
 def causes_between(
-    old: State, new: State, evidence: Evidence, differing: RowDifferences | None = None
+    old: PublishedState,
+    new: PublishedState,
+    lookups: Lookups,
+    differing: RowDifferences | None = None,
 ) -> tuple[Cause, ...]:
     """Return why the files of two states differ: first MAST's; those of the most files first.
 
@@ -22,31 +25,29 @@ def causes_between(
     differing = differing or row_differences(old.entries, new.entries)
     findings = Findings()
     happened = find_product_roots(differing, old, new, findings)
-    tracer = ResultTracer(old, new, happened, evidence)
+    tracer = ResultTracer(old, new, happened, lookups)
     find_result_roots(differing, tracer, findings)
-    causes = (_cause(root, findings, evidence) for root in findings.paths)
+    causes = (_cause(root, findings, lookups) for root in findings.paths)
     return tuple(sorted(causes, key=lambda cause: (bool(cause.recipe), -cause.files, str(cause))))
 
 
-def _cause(root: Cause, findings: Findings, evidence: Evidence) -> Cause:
+def _cause(root: Cause, findings: Findings, lookups: Lookups) -> Cause:
     paths = tuple(sorted(set(findings.paths[root])))
     return replace(
         root,
         files=len(paths),
         results=findings.followers.get(root, 0),
-        content=_content(findings.versions.get(root, ()), evidence),
+        content=_content(findings.versions.get(root, ()), lookups),
         paths=paths,
     )
 
 
-def _content(
-    versions: Sequence[tuple[str, str, bool]], evidence: Evidence
-) -> ContentSummary | None:
+def _content(versions: Sequence[tuple[str, str, bool]], lookups: Lookups) -> ContentSummary | None:
     """Return how contents differ, of those that were compared; numbers of public files only."""
     known = [
         (change, is_closed)
         for old, new, is_closed in versions
-        if (change := evidence.content(old, new))
+        if (change := lookups.content(old, new))
     ]
     if not known:
         return None

@@ -9,7 +9,7 @@ from jwmirror.core.model import UPSTREAM
 from jwmirror.core.model.history.causes import Cause
 from jwmirror.core.model.product import PEDIGREE
 from jwmirror.core.model.stored import GONE
-from jwmirror.planning.causes.states import Findings, Happened, State
+from jwmirror.planning.causes.states import Findings, Happened, PublishedState
 from jwmirror.store.entries import program_folder
 from jwmirror.store.manifest import PREFIX, Entries
 from jwmirror.store.rows.differences import RowDifferences, differing_columns
@@ -26,7 +26,7 @@ FOUND = ("path", "product_uri", "product_filename", "product_program", "product_
 
 
 def find_product_roots(
-    differing: RowDifferences, old: State, new: State, findings: Findings
+    differing: RowDifferences, old: PublishedState, new: PublishedState, findings: Findings
 ) -> list[Happened]:
     """Add what happened to MAST's files; return it, each with the paths of its files."""
     happened = [
@@ -53,7 +53,9 @@ def _of_mast(rows: tuple[Entries, Entries]) -> tuple[Entries, Entries]:
 # ---- files that are new or gone --------------------------------------------------------------
 
 
-def _of_new_and_gone(differing: RowDifferences, old: State, new: State) -> Iterator[Happened]:
+def _of_new_and_gone(
+    differing: RowDifferences, old: PublishedState, new: PublishedState
+) -> Iterator[Happened]:
     gone = _of_mast_by_path(differing.gone)
     arrived = _of_mast_by_path(differing.new) if gone else {}  # there may be many
     renamed = _renamed(gone, arrived)
@@ -82,7 +84,7 @@ def _of_mast_by_path(rows: Entries) -> dict[str, Row]:
 
 
 def _of_new(
-    rows: Entries, renamed: Mapping[str, str], old: State, new: State
+    rows: Entries, renamed: Mapping[str, str], old: PublishedState, new: PublishedState
 ) -> Iterator[Happened]:
     """Yield why files are new that had no other name before."""
     known = set(old.entries.column("product_program"))
@@ -109,7 +111,9 @@ def _of_new(
             yield Cause("new", place=place), paths
 
 
-def _released(release: str | None, exclusive: bool | None, old: State, new: State) -> str:
+def _released(
+    release: str | None, exclusive: bool | None, old: PublishedState, new: PublishedState
+) -> str:
     """Return the day on which a file was released between two states; "" if it was not."""
     if not release or exclusive or not old.made_at:
         return ""
@@ -158,7 +162,7 @@ def _name_without_target(row: Row) -> Hashable:
 
 
 def _of_changed(
-    before: Entries, after: Entries, new: State, findings: Findings
+    before: Entries, after: Entries, new: PublishedState, findings: Findings
 ) -> Iterator[Happened]:
     """Yield how files were made that have other bytes now, and what else happened to them."""
     made = tuple(f"{PREFIX}{name}" for name in PEDIGREE if name != "date")
@@ -193,7 +197,7 @@ def _made_differently(old: Sequence[str | None], new: Sequence[str | None]) -> s
 
 
 def _of_marked(
-    before: Entries, after: Entries, new: State, is_reprocessed: bool = False
+    before: Entries, after: Entries, new: PublishedState, is_reprocessed: bool = False
 ) -> Iterator[Happened]:
     """Yield what MAST, or the config, says otherwise about files than before."""
     by_row: dict[int, tuple[str, ...]] = {}
@@ -217,7 +221,7 @@ def _of_marked(
 
 
 def _marks(
-    columns: set[str], was: Row, now: Row, new: State, is_reprocessed: bool
+    columns: set[str], was: Row, now: Row, new: PublishedState, is_reprocessed: bool
 ) -> Iterator[Cause]:
     """Yield what the differing columns of one row mean; rows are state, deselected, stale, access.
 

@@ -15,7 +15,7 @@ from jwmirror.core.model.history.causes import Cause
 from jwmirror.core.model.history.reasons import cause_of_reason
 from jwmirror.core.names import program_of
 from jwmirror.pipeline.derivation import differences
-from jwmirror.planning.causes.states import SETTINGS, Evidence, Findings, Happened, State
+from jwmirror.planning.causes.states import SETTINGS, Findings, Happened, Lookups, PublishedState
 from jwmirror.store.manifest import Entries
 from jwmirror.store.rows.differences import RowDifferences, differing_columns
 
@@ -47,10 +47,10 @@ class ResultIndex:
 class ResultTracer:
     """Finds the roots of differences between results, each once."""
 
-    old: State
-    new: State
+    old: PublishedState
+    new: PublishedState
     happened: Iterable[Happened]  # to MAST's files
-    evidence: Evidence
+    lookups: Lookups
     _known: dict[Name, tuple[Cause, ...]] = field(default_factory=dict)
     _settings: dict[tuple[str, str], tuple[Reason, ...]] = field(default_factory=dict)
 
@@ -71,7 +71,7 @@ class ResultTracer:
 
     @cached_property
     def _of_products(self) -> dict[str, list[Cause]]:
-        """What happened to MAST's files, by name."""
+        """The causes of differences of MAST's files, by name."""
         found: dict[str, list[Cause]] = {}
         for root, paths in self.happened:
             for path in paths:
@@ -80,7 +80,7 @@ class ResultTracer:
 
     @cached_property
     def _by_program(self) -> dict[int | None, list[Cause]]:
-        """What happened to associations and pools, by program."""
+        """The causes of differences of associations and pools, by program."""
         found: dict[int | None, list[Cause]] = {}
         for filename, roots in self._of_products.items():
             if filename.endswith(BY_NAME):
@@ -101,7 +101,7 @@ class ResultTracer:
         recipe = name[0]
         if recipe not in self.new.recipe_names:
             return (Cause("removed", recipe=recipe),)
-        made = self.evidence.derivation(key)
+        made = self.lookups.derivation(key)
         roots = self._of_inputs(recipe, made.inputs if made else ())
         return (
             roots
@@ -114,7 +114,7 @@ class ResultTracer:
         recipe = name[0]
         if recipe not in self.old.recipe_names:
             return (Cause("added", recipe=recipe, where=self.new.place("recipes", recipe)),)
-        made = self.evidence.derivation(key)
+        made = self.lookups.derivation(key)
         roots = self._of_inputs(recipe, made.inputs if made else ())
         return (
             roots
@@ -161,7 +161,7 @@ class ResultTracer:
 
     def _of_other_key(self, name: Name, before: str, after: str) -> Iterator[Cause]:
         recipe = name[0]
-        old, new = self.evidence.derivation(before), self.evidence.derivation(after)
+        old, new = self.lookups.derivation(before), self.lookups.derivation(after)
         if old is None or new is None:
             yield Cause("unknown", recipe=recipe)
             return

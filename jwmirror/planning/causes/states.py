@@ -20,7 +20,7 @@ Happened = tuple[Cause, Sequence[str]]  # what happened to MAST's files, and the
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class PublishedState:
     """One state of a mirror: the rows of its generation, and what it was published with."""
 
     entries: Entries
@@ -41,7 +41,7 @@ class State:
 
     @property
     def programs(self) -> Any:  # as in the config
-        """What its config says of programs; None if it is not recorded."""
+        """The programs of its config; None if they are not recorded."""
         return self.setup.config.get("programs") if self.setup else None
 
     def place(self, *path: str) -> str:
@@ -56,7 +56,7 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class Lookups:
     """Functions that look up how files were made, and how their contents differ."""
 
     derivation: Callable[[str], Derivation | None] = lambda key: None  # of a key

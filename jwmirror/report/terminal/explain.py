@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jwmirror.core.model import Derivation, Product
+from jwmirror.core.model.history.reasons import words_of
 from jwmirror.core.model.plan import DEFAULT
 from jwmirror.core.model.product import PEDIGREE
 from jwmirror.core.model.stored import PRESENT
@@ -20,7 +21,6 @@ from jwmirror.report.explanation import (
 )
 from jwmirror.report.formatting import empty_table
 from jwmirror.report.quality import caveat_text, quality_text
-from jwmirror.report.reasons import words_of
 
 EARLIER = 5  # earlier results that a page lists
 

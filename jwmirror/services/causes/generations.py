@@ -8,7 +8,7 @@ from jwmirror.core.model import Derivation
 from jwmirror.core.model.history.causes import Cause, summed_up
 from jwmirror.core.model.stored import Setup
 from jwmirror.planning.causes.comparison import causes_between
-from jwmirror.planning.causes.states import Evidence, State
+from jwmirror.planning.causes.states import Lookups, PublishedState
 from jwmirror.services.causes.reprocessing import kept_change
 from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.manifest import Entries, entries_of
@@ -24,12 +24,12 @@ def published_causes(
     """Return why the `rows` to publish differ from those `before`, as a generation records it."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     current = Generations(mirror).current()
-    old = state_of(current, before) if current else State(entries=before)
-    new = State(entries=rows, setup=setup, made_at=now)
-    return summed_up(causes_between(old, new, evidence_of(mirror), differing))[:RECORDED]
+    old = state_of(current, before) if current else PublishedState(entries=before)
+    new = PublishedState(entries=rows, setup=setup, made_at=now)
+    return summed_up(causes_between(old, new, lookups_of(mirror), differing))[:RECORDED]
 
 
-def causes_of(
+def generation_causes(
     mirror: Path, old: StoredGeneration | None, new: StoredGeneration
 ) -> tuple[Cause, ...]:
     """Return why the files of two generations differ (None: an empty mirror).
@@ -37,20 +37,20 @@ def causes_of(
     Raises:
         StoreError: one was pruned, or cannot be read.
     """
-    before = state_of(old, old.entries()) if old else State(entries=entries_of(()))
-    return causes_between(before, state_of(new, new.entries()), evidence_of(mirror))
+    before = state_of(old, old.entries()) if old else PublishedState(entries=entries_of(()))
+    return causes_between(before, state_of(new, new.entries()), lookups_of(mirror))
 
 
-def state_of(generation: StoredGeneration, rows: Entries) -> State:
+def state_of(generation: StoredGeneration, rows: Entries) -> PublishedState:
     """Return a generation with its rows as a state."""
     try:
         setup = generation.setup()
     except StoreError:  # it is damaged, which `verify` reports
         setup = None
-    return State(entries=rows, setup=setup, made_at=generation.made_at)
+    return PublishedState(entries=rows, setup=setup, made_at=generation.made_at)
 
 
-def evidence_of(mirror: Path) -> Evidence:
+def lookups_of(mirror: Path) -> Lookups:
     """Return what looks up how files of a mirror were made, and how their contents differ."""
     provenance = Provenance(mirror)
 
@@ -61,4 +61,4 @@ def evidence_of(mirror: Path) -> Evidence:
             return None
         return record.derivation if record else None
 
-    return Evidence(derivation=derivation, content=lambda old, new: kept_change(mirror, old, new))
+    return Lookups(derivation=derivation, content=lambda old, new: kept_change(mirror, old, new))

@@ -19,7 +19,7 @@ from jwmirror.core.model.comparison import (
 )
 from jwmirror.core.model.history.causes import Cause
 from jwmirror.planning.causes.comparison import causes_between
-from jwmirror.services.causes.generations import evidence_of, state_of
+from jwmirror.services.causes.generations import lookups_of, state_of
 from jwmirror.services.inspect.change_reasons import ChangeReasons
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
 from jwmirror.store.generations import Generations
@@ -92,7 +92,7 @@ def _causes(root: Path, before: State, after: State) -> tuple[Cause, ...]:
     states = [
         state_of(generations.read(each.side.generation), each.entries) for each in (before, after)
     ]
-    causes = causes_between(states[0], states[1], evidence_of(root))
+    causes = causes_between(states[0], states[1], lookups_of(root))
     folder = "" if not origin else f"{origin}/" if origin == UPSTREAM else f"recalibrated/{origin}/"
     return tuple(part for cause in causes if (part := cause.below(folder)).files)
 

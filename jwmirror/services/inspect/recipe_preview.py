@@ -9,6 +9,7 @@ from jwmirror.core.errors import ConfigError, JwmirrorError, unknown_name
 from jwmirror.core.model import Chain, Derivation, Entry, Plan, Reason, Recipe, Wait
 from jwmirror.core.model.association import SCIENCE, root_of
 from jwmirror.core.model.derivation import whole_pipeline
+from jwmirror.core.model.history.reasons import traced_reasons
 from jwmirror.core.names import root_and_suffix
 from jwmirror.pipeline.derivation import differences, is_bound, key_of
 from jwmirror.pipeline.identity import WITH_HEADER
@@ -16,7 +17,6 @@ from jwmirror.pipeline.registry import STEP_INPUTS
 from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.resolvers.parameter_sources import parameter_sources
 from jwmirror.report.explanation import EarlierResult, RecipePreview, StagePreview
-from jwmirror.report.reasons import traced_reasons
 from jwmirror.services.inspect.preview import (
     UNPUBLISHED,
     current_holdings,

@@ -9,13 +9,12 @@ from pathlib import Path
 from jwmirror.config.load import Config
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model.history.causes import summed_up
-from jwmirror.core.model.history.reasons import place_of_reason
+from jwmirror.core.model.history.reasons import PlaceOf, no_place, place_of_reason
 from jwmirror.core.model.quality import CAVEAT
 from jwmirror.core.model.run import Run
 from jwmirror.crds.affected import reference_notices
 from jwmirror.report.history import generation_record
 from jwmirror.report.quality import count_qualities, doubtful_results
-from jwmirror.report.reasons import PlaceOf, no_place
 from jwmirror.report.status import (
     Preview,
     Status,
@@ -23,7 +22,7 @@ from jwmirror.report.status import (
     build_status,
     count_files,
 )
-from jwmirror.services.causes.generations import causes_of
+from jwmirror.services.causes.generations import generation_causes
 from jwmirror.services.configure.checked_config import load_checked_config
 from jwmirror.services.kept.answers import kept_answer
 from jwmirror.services.kept.conditions import conditions_of
@@ -83,7 +82,7 @@ def _undone(root: Path, current: StoredGeneration | None, run: Run | None) -> li
     if current is None or last in (0, current.number):
         return []
     with suppress(StoreError):  # it was pruned
-        causes = causes_of(root, current, Generations(root).read(last))
+        causes = generation_causes(root, current, Generations(root).read(last))
         return list(map(str, summed_up(causes)))
     return []
 

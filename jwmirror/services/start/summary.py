@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from jwmirror.core.model.history.reasons import traced_reasons, words_of
 from jwmirror.core.model.quality import CAVEAT, FAILED, JudgedResult
 from jwmirror.core.model.run import Run, RunMessage
 from jwmirror.report.formatting import count, size
 from jwmirror.report.quality import count_qualities, doubt_line, doubtful_results, is_accepted
-from jwmirror.report.status import describe_reason
 from jwmirror.services.inspect.failures import list_failures
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import RunFiles, last_run, read_if_written, read_run
@@ -28,7 +28,7 @@ def summary_lines(mirror: Path, run: str, is_complete: bool) -> Iterator[str]:
     if records is None:
         return
     is_new = bool(records.published and records.published.is_new)
-    yield _headline(mirror, records, is_complete)
+    yield from _headline(mirror, records, is_complete)
     if is_new or not is_complete:
         yield from _fetched(records)
         yield from _recalibrated(records)
@@ -49,15 +49,22 @@ def _folder(mirror: Path, run: str) -> Path:
     return mirror / "receipts" / "runs" / run
 
 
-def _headline(mirror: Path, records: Run, is_complete: bool) -> str:
+def _headline(mirror: Path, records: Run, is_complete: bool) -> Iterator[str]:
+    """Yield what became of the generation; of a new one, its first causes."""
     if records.published is None:
-        return "Nothing was published; the mirror shows what it showed before."
+        yield "Nothing was published; the mirror shows what it showed before."
+        return
     number = records.published.generation
     if records.published.is_new:
-        return f"Generation {number} is new: {Generations(mirror).read(number).cause}"
-    if is_complete:
-        return f"Generation {number} is up to date: nothing changed since it was published."
-    return f"Generation {number} stays: nothing could be added to it."
+        causes = Generations(mirror).read(number).what_happened
+        yield f"Generation {number} is new: {causes[0]}"
+        yield from (f"  {_short(cause)}" for cause in causes[1:NAMED])
+        if len(causes) > NAMED:
+            yield f"  and {len(causes) - NAMED} other causes; `jwmirror log` lists them"
+    elif is_complete:
+        yield f"Generation {number} is up to date: nothing changed since it was published."
+    else:
+        yield f"Generation {number} stays: nothing could be added to it."
 
 
 def _fetched(records: Run) -> Iterator[str]:
@@ -81,9 +88,8 @@ def _recalibrated(records: Run) -> Iterator[str]:
     counts = Counter(pipelines.values())
     words = ", ".join(f"{number:,} {pipeline}" for pipeline, number in counts.items())
     yield f"Recalibrated: {count(len(computed), 'result')} ({words})"
-    reasons = Counter(
-        words for chain in records.chains for words in set(map(describe_reason, chain.reasons))
-    )
+    traced = traced_reasons(records.chains).values()
+    reasons = Counter(words for each in traced for words in set(map(words_of, each)))
     shown = [f"{words} ({number:,})" for words, number in reasons.most_common(REASONS)]
     more = [f"and {len(reasons) - REASONS} other reasons"] * (len(reasons) > REASONS)
     yield f"  because: {'; '.join(map(_short, (*shown, *more)))}"

@@ -122,7 +122,7 @@ class Cause:
 
     @property
     def words(self) -> str:
-        """What changed, without the number of files."""
+        """The change, without the number of files."""
         if self.kind in OF_PRODUCTS:
             return self._of_products(OF_PRODUCTS[self.kind])
         return _WORDS[self.kind](self)
