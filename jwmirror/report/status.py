@@ -177,6 +177,7 @@ class Status:
     last_poll: LastPoll = field(default_factory=LastPoll)
     undecided: Undecided = Undecided(files=0)
     estimate: RunEstimate | None = None  # of a preview only
+    undone: tuple[str, ...] = ()  # after a rollback: causes that the next run publishes again
 
 
 def build_status(
@@ -190,13 +191,8 @@ def build_status(
     look_at: tuple[JudgedResult, ...] = (),
     references: tuple[ReferenceNotice, ...] = (),
     place_of: PlaceOf = no_place,
-    undone: Sequence[str] = (),
 ) -> Status:
-    """Return the state of a mirror; what is out of date is from `preview` if given, else `run`.
-
-    `place_of` returns where the config says what differs. After a rollback, `undone` are the causes
-    of the difference of what the last run published, in words.
-    """
+    """Return the state of a mirror; what is out of date is from `preview` if given, else `run`."""
     run = run or Run(id="")
     planned = replace(run, plans=preview.plans) if preview else run
     settling, ready = run.settling or SettleResult(), preview.ready if preview else ()
@@ -218,7 +214,7 @@ def build_status(
         waits=planned.waits,
         unknown=preview.unknown if preview else (),
         failures=planned.failures,
-        notes=(*_notes(generation, run, planned, undone), *(preview.notes if preview else ())),
+        notes=(*_notes(generation, run, planned), *(preview.notes if preview else ())),
         unmatched=run.poll.unmatched if run.poll else (),
         other_versions=preview.other_versions if preview else (),
         partial_matches=planned.partial_matches,
@@ -252,17 +248,14 @@ def _first_polls(run: Run) -> Iterator[FirstPoll]:
         yield FirstPoll(program=program, products=count)
 
 
-def _notes(
-    generation: Generation | None, run: Run, planned: Run, undone: Sequence[str]
-) -> Iterator[str]:
+def _notes(generation: Generation | None, run: Run, planned: Run) -> Iterator[str]:
     """Yield notes on a rollback, unusual answers of MAST, refused products, and the plans."""
     if generation and run.published and generation.number != run.published.generation:
         last = run.published.generation
-        causes = f": {'; '.join(undone)}" if undone else ""
         yield (
             f"after a rollback, generation {generation.number} is the current one, instead of "
             f"{last} of the last run. The next run publishes what MAST and the config ask for; if "
-            f"nothing has changed since, that is generation {last} again{causes}."
+            f"nothing has changed since, that is generation {last} again."
         )
     yield from run.poll.other_answers if run.poll else ()
     yield from map(str, run.still_refused)

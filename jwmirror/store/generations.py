@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from jwmirror.core import jsonio
@@ -47,6 +48,7 @@ from jwmirror.store.rows.differences import RowDifferences, row_differences
 from jwmirror.store.view import SpareView, build_view, remove_numbered, remove_views, view_folder
 
 Explain = Callable[[Entries, Entries, RowDifferences], tuple[Cause, ...]]
+Describe = Callable[[Entries, Entries], Generation]  # of the rows before, and now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,16 +197,11 @@ class Generations:
                 state before stays current.
         """
         with as_store_error("publication", "a complete state is still published"):
-            return self._published(entries_of(entries), cause, facts, check, setup, explain)
+            describe = partial(_described, cause, facts, explain)
+            return self._published(entries_of(entries), describe, check, setup)
 
     def _published(
-        self,
-        rows: Entries,
-        cause: str,
-        facts: dict[str, str],
-        check: Callable[[], None],
-        setup: Setup | None,
-        explain: Explain,
+        self, rows: Entries, describe: Describe, check: Callable[[], None], setup: Setup | None
     ) -> StoredGeneration | None:
         last = max(self.numbers(), default=0)
         current = self.current()
@@ -217,7 +214,10 @@ class Generations:
         self._set_access(access, rows, before)
         generation = self._left_unpublished(last, current, rows)
         if generation is None:
-            head = self._head(last + 1, current, before, rows, cause, facts, explain)
+            head = replace(describe(before, rows), number=last + 1)
+            if current:
+                sha256 = sha256_of(current.folder / HEAD)
+                head = replace(head, parent=current.number, parent_sha256=sha256)
             is_closed = access.names_closed_measurements(row_contents(rows))
             generation = self._written(head, rows, setup, is_closed)
         needed = {generation.number} | ({current.number} if current else set())
@@ -227,35 +227,6 @@ class Generations:
         remove_numbered(self.folder, {f"{number:06d}" for number in self.numbers()})
         failpoint("publish: leftovers removed")
         return generation
-
-    def _head(
-        self,
-        number: int,
-        current: StoredGeneration | None,
-        before: Entries,
-        rows: Entries,
-        cause: str,
-        facts: dict[str, str],
-        explain: Explain,
-    ) -> Generation:
-        """Return the record of a generation to be written; the sha256 of its manifest is open."""
-        differing = row_differences(before, rows)
-        causes = explain(before, rows, differing)
-        return Generation(
-            number=number,
-            parent=current.number if current else None,
-            parent_sha256=sha256_of(current.folder / HEAD) if current else "",
-            manifest_sha256="",
-            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            cause=cause or in_one_line(causes),
-            counts={
-                "files": len(rows),
-                "bytes": sum(rows.column("size")),
-                **differing.counts,
-            },
-            facts=facts,
-            causes=causes,
-        )
 
     def _left_unpublished(
         self, last: int, current: StoredGeneration | None, rows: Entries
@@ -406,3 +377,21 @@ class Generations:
     def remove_views(self, keep: set[int]) -> None:
         """Remove all views except those to keep and those of pinned generations."""
         remove_views(self.root, keep | pinned_generations(self.root).keys())
+
+
+def _described(
+    cause: str, facts: dict[str, str], explain: Explain, before: Entries, rows: Entries
+) -> Generation:
+    """Return the record of rows to publish, without number, parent and sha256 of the manifest."""
+    causes = explain(before, rows, differing := row_differences(before, rows))
+    return Generation(
+        number=0,
+        parent=None,
+        parent_sha256="",
+        manifest_sha256="",
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        cause=cause or in_one_line(causes),
+        counts={"files": len(rows), "bytes": sum(rows.column("size")), **differing.counts},
+        facts=facts,
+        causes=causes,
+    )

@@ -54,6 +54,9 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
             f"program {first.program}: {formatting.count(first.products, 'product')}"
             for first in status.first_polls
         ],
+        "Undone by the rollback; the next run publishes it again, if it is asked for": list(
+            status.undone
+        ),
         **_change_lists(status.changes),
         "References that CRDS has corrected or retracted, or that cannot be verified": list(
             _reference_lines(status.references)

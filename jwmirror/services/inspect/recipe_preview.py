@@ -1,6 +1,6 @@
 """Preview of what recipes would do with one file, with the config as it is now."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,16 +64,11 @@ def preview_recipes(
         planner = LevelPlanner(holdings, both, resolvers, results)
         plans = planner.plan_levels(is_preview=True)
         roots = traced_reasons(chain for plan in plans for chain in plan.chains)
-        stages = tuple(
+        made = tuple(
             _stage(results, derivation, recipe, holdings, resolvers, chain, roots)
             for derivation, chain in _derivations(results, plans, recipe.name, product)
         )
-        stages = tuple(
-            replace(stage, reasons=(), is_held_back=True)
-            if (recipe.name, stage.key) in held_back
-            else stage
-            for stage in stages
-        )
+        stages = tuple(_as_held_back(each, recipe.name, held_back) for each in made)
         all_waits = (wait for plan in plans for wait in _waits(plan))
         waits = tuple(w for w in all_waits if (w.recipe, w.product) == (recipe.name, product))
         if stages or waits:
@@ -81,6 +76,14 @@ def preview_recipes(
                 RecipePreview(recipe=recipe.name, stages=stages, waits=waits, notes=notes)
             )
     return tuple(previews)
+
+
+def _as_held_back(
+    stage: StagePreview, recipe: str, held_back: Collection[tuple[str, str]]
+) -> StagePreview:
+    """Return a stage; one that is held back is not announced as published next."""
+    is_held_back = (recipe, stage.key) in held_back
+    return replace(stage, reasons=(), is_held_back=True) if is_held_back else stage
 
 
 def _waits(plan: Plan) -> Iterator[Wait]:

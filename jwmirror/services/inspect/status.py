@@ -69,11 +69,14 @@ def mirror_status(
         doubtful_results(entries.where("quality", CAVEAT), run.held_back if run else ()),
         reference_notices(root, run.findings if run else ()),
         place_of,
-        _undone(root, current, run),
     )
     undecided = read_undecided(root)
     since = min(undecided.values(), default="")
-    return replace(status, undecided=Undecided(files=len(undecided), since=since))
+    return replace(
+        status,
+        undecided=Undecided(files=len(undecided), since=since),
+        undone=tuple(_undone(root, current, run)),
+    )
 
 
 def _undone(root: Path, current: StoredGeneration | None, run: Run | None) -> list[str]:

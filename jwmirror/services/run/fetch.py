@@ -56,12 +56,8 @@ def fetch_products(
     products = orders.products[order]
     ordered = [product for group in orders.products.values() for product in group]
     with staging_folder(objects.incoming, products, ordered) as folder:
-        answers = []
-        for answer in transfer.download(products, folder, mirror / "quarantine"):
-            if not isinstance(answer, Failure):  # while others arrive
-                held = orders.held.get(answer.product.uri, answer.sha256)
-                keep_change(mirror, held, answer.path, answer.sha256, answer.product.filename)
-            answers.append(answer)
+        arriving = transfer.download(products, folder, mirror / "quarantine")
+        answers = [_compared(answer, mirror, orders) for answer in arriving]  # as they arrive
         files = [answer for answer in answers if not isinstance(answer, Failure)]
         versions = list(map(_version, files))
         _log_versions(versions, orders.held)
@@ -71,6 +67,13 @@ def fetch_products(
         failures=tuple(answer for answer in answers if isinstance(answer, Failure)),
         downloaded=sum(file.size for file in files),
     )
+
+
+def _compared(answer: Downloaded | Failure, mirror: Path, orders: Orders) -> Downloaded | Failure:
+    """Return what became of a download; a reprocessed file is compared with the former version."""
+    if not isinstance(answer, Failure) and (held := orders.held.get(answer.product.uri)):
+        keep_change(mirror, held, answer.path, answer.sha256, answer.product.filename)
+    return answer
 
 
 def _log_versions(versions: Iterable[Version], held: Mapping[str, str]) -> None:
