@@ -21,7 +21,7 @@ CHECKS = {  # columns that change when a file was compared and is the same
 READ = {"identity", "header", "refusal", "scheme"}
 ACCESS = ("product_exclusive", "product_needs_token")
 MARKS = ("state", "deselected", "product_stale", *ACCESS)
-Row = tuple[Any, ...] | list[Any]  # some columns of a row
+Row = tuple[Any, ...] | list[Any]  # of the types that SCHEMA gives the columns
 FOUND = ("path", "product_uri", "product_filename", "product_program", "product_observation")
 
 

@@ -247,5 +247,5 @@ def _of_marked(before: Entries, after: Entries, tracer: ResultTracer, findings: 
             findings.add(root, (path,), follows=not root.recipe)
 
 
-def _rows(entries: Entries, columns: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+def _rows(entries: Entries, columns: Iterable[str]) -> Iterator[tuple[Any, ...]]:  # as in SCHEMA
     return zip(*map(entries.column, columns), strict=True)

@@ -1,7 +1,6 @@
 """Reasons why results are out of date: as causes, traced through the levels of plans. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model.association import root_of
@@ -44,7 +43,7 @@ def cause_of_reason(reason: Reason, recipe: str = "", where: str = "") -> Cause:
 
 
 def place_of_reason(
-    config: Mapping[str, Any], places: Mapping[str, str], recipe: str, reason: Reason
+    config: Mapping[str, object], places: Mapping[str, str], recipe: str, reason: Reason
 ) -> str:
     """Return where a config sets the parameter that differs, in words; "" if nothing does.
 
@@ -61,14 +60,15 @@ def place_of_reason(
     return ""
 
 
-def _line(config: Mapping[str, Any], recipe: str) -> Iterator[str]:
+def _line(config: Mapping[str, object], recipe: str) -> Iterator[str]:
     """Yield a recipe, and those that it extends, by the config."""
-    recipes: Any = config.get("recipes")
+    recipes = config.get("recipes")
     seen: set[str] = set()
     while isinstance(recipes, Mapping) and recipe in recipes and recipe not in seen:
         yield recipe
         seen.add(recipe)
-        recipe = (recipes[recipe] or {}).get("extends", "")
+        below = recipes[recipe]
+        recipe = below.get("extends", "") if isinstance(below, Mapping) else ""
 
 
 # ---- why results are out of date ---------------------------------------------------------------
