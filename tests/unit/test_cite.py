@@ -53,8 +53,9 @@ def test_the_page_has_all_that_a_paper_needs(cited):
         "without file jw01345001001_02101_00009_*: 100% stray light",
         "program 1345, from the Mikulski Archive",
         r"MAST made its products with jwst 1.18.0 and CRDS context jwst\_1322.pmap.",
-        r"Parameters that we set: detector1.jump.rejection\_threshold = 5.5;",
-        r"Without file jw01345001001\_02101\_00009\_*: 100\% stray light.",
+        r"version 3.0.0 (image3), with references of CRDS context jwst\_1464.pmap \citep{crds}",
+        r"Recipe deep sets detector1.jump.rejection\_threshold = 5.5;",
+        r"It leaves out file jw01345001001\_02101\_00009\_*: 100\% stray light.",
         "version = {3.0.0}",
         "note = {astropy 7.2.0}",
     ):
@@ -75,6 +76,22 @@ def test_what_the_paragraph_cites_is_in_the_bibliography(cited, generation):
     assert ("gaia" in keys) == (generation == "current")
     assert bibtex.count("{") == bibtex.count("}") and "%(" not in bibtex
     assert citation.methods.count("{") == citation.methods.count("}")
+
+
+def test_recipes_of_one_version_share_a_sentence(small_mirror):
+    """What is not recorded is left to the author, as the DOI is."""
+    rows = [*small_mirror.rows.values()]
+    rows += [
+        replace(row, origin="quick", path=row.path.replace("deep", "quick"))
+        for row in rows
+        if row.key
+    ]
+    Generations(small_mirror.root).publish(rows, "two recipes", {})
+
+    methods = cite_generation(small_mirror.root).methods
+
+    assert methods.count("We recalibrated") == 1 and "(recipes deep and quick)" in methods
+    assert "The parameters of recipe quick are YOUR-PARAMETERS." in methods
 
 
 def test_without_results_only_the_archive_is_cited(small_mirror):

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,6 +171,9 @@ def _sentences(citation: records.Citation) -> Iterator[str]:
     if made := _made_with("jwst", citation.upstream.get("CAL_VER", ())):
         contexts = _made_with("CRDS context", citation.upstream.get("CRDS_CTX", ()))
         yield f"MAST made its products with {made}{f' and {contexts}' if contexts else ''}."
+    alike = group_by(citation.recipes, lambda each: (each.versions.get("jwst", ()), each.contexts))
+    for (versions, contexts), recipes in alike.items():
+        yield _recalibration(versions, contexts, recipes)
     for recipe in citation.recipes:
         yield from _sentences_on(recipe)
     if citation.recipes:
@@ -185,26 +188,37 @@ def _sentences(citation: records.Citation) -> Iterator[str]:
     )
 
 
+def _recalibration(
+    versions: tuple[str, ...], contexts: tuple[str, ...], recipes: Sequence[records.CitedRecipe]
+) -> str:
+    """Return a sentence on what recipes with the same versions and contexts have made."""
+    pipelines = _listed(dict.fromkeys(name for each in recipes for name in each.pipelines))
+    names = _listed(each.recipe for each in recipes)
+    return (
+        rf"We recalibrated them with the JWST calibration pipeline \citep{{jwst}}, "
+        rf"{_made_with('version', versions) or 'a version that is not recorded'}"
+        rf"{f' ({_escaped(pipelines)})' if pipelines else ''}, with references of "
+        rf"{_made_with('CRDS context', contexts) or 'CRDS'} \citep{{crds}} "
+        rf"(recipe{'s' * (len(recipes) > 1)} {_escaped(names)})."
+    )
+
+
 def _sentences_on(recipe: records.CitedRecipe) -> Iterator[str]:
-    versions = _made_with("version", recipe.versions.get("jwst", ())) or "a version not recorded"
-    contexts = _made_with("CRDS context", recipe.contexts)
-    pipelines = f" ({_escaped(_listed(recipe.pipelines))})" if recipe.pipelines else ""
-    yield (
-        rf"We recalibrated them with the JWST calibration pipeline \citep{{jwst}}, {versions}"
-        rf"{pipelines}, with {contexts or 'references'} of CRDS \citep{{crds}} "
-        rf"(recipe {_escaped(recipe.recipe)})."
+    """Yield what a recipe sets and leaves out."""
+    name = _escaped(recipe.recipe)
+    settings = (
+        rf"{_escaped(each.name)} = {_escaped(each.value)}"
+        + (f" (for {_escaped(each.where)})" if each.where else "")
+        for each in recipe.parameters
     )
     if recipe.parameters:
-        settings = (
-            rf"{_escaped(each.name)} = {_escaped(each.value)}"
-            + (f" (for {_escaped(each.where)})" if each.where else "")
-            for each in recipe.parameters
-        )
-        yield f"Parameters that we set: {'; '.join(settings)}."
+        yield f"Recipe {name} sets {'; '.join(settings)}."
     elif recipe.is_recorded:
-        yield "All parameters had the values of the pipeline and of CRDS."
+        yield f"In recipe {name}, all parameters have the values of the pipeline and of CRDS."
+    else:
+        yield f"The parameters of recipe {name} are YOUR-PARAMETERS."
     for match, because in recipe.excluded.items():
-        yield f"Without {_escaped(match)}: {_escaped(because)}."
+        yield f"It leaves out {_escaped(match)}: {_escaped(because)}."
 
 
 def _made_with(noun: str, values: tuple[str, ...]) -> str:
