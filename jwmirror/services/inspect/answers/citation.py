@@ -172,8 +172,8 @@ def _sentences(citation: records.Citation) -> Iterator[str]:
         contexts = _made_with("CRDS context", citation.upstream.get("CRDS_CTX", ()))
         yield f"MAST made its products with {made}{f' and {contexts}' if contexts else ''}."
     alike = group_by(citation.recipes, lambda each: (each.versions.get("jwst", ()), each.contexts))
-    for (versions, contexts), recipes in alike.items():
-        yield _recalibration(versions, contexts, recipes)
+    for recipes in alike.values():
+        yield _recalibration(recipes)
     for recipe in citation.recipes:
         yield from _sentences_on(recipe)
     if citation.recipes:
@@ -188,10 +188,9 @@ def _sentences(citation: records.Citation) -> Iterator[str]:
     )
 
 
-def _recalibration(
-    versions: tuple[str, ...], contexts: tuple[str, ...], recipes: Sequence[records.CitedRecipe]
-) -> str:
+def _recalibration(recipes: Sequence[records.CitedRecipe]) -> str:
     """Return a sentence on what recipes with the same versions and contexts have made."""
+    versions, contexts = recipes[0].versions.get("jwst", ()), recipes[0].contexts
     pipelines = _listed(dict.fromkeys(name for each in recipes for name in each.pipelines))
     names = _listed(each.recipe for each in recipes)
     return (
