@@ -166,6 +166,19 @@ def test_the_stages_of_a_killed_attempt_are_recorded(files, pid, stages):
     assert [former.at_work for former in present.earlier] == [stages]
 
 
+def test_a_heartbeat_that_a_crash_has_emptied_stops_no_job(files):
+    """It is not written durably."""
+    write(files.attempt("exposures", "b1", 1), FIRST)
+    files.heartbeats.mkdir(parents=True)
+    files.heartbeat("exposures", "b1").touch()
+    job = BatchJob(run=files.folder, level="exposures", batch="b1", attempt=2, cpus=1, memory=10**8)
+
+    with recorded_attempt(job) as present:
+        pass
+
+    assert [former.at_work for former in present.earlier] == [()]
+
+
 def test_a_job_records_what_it_was_given_and_how_it_ended(files):
     """At its start, for those who ask after a kill; and which exposures were too large."""
     job = BatchJob(run=files.folder, level="exposures", batch="b1", attempt=1, cpus=1, memory=10**8)

@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import TypedDict
 
+from jwmirror.core.errors import StoreError
 from jwmirror.core.jsonio import write
 from jwmirror.core.model.jobs.attempts import Attempt, EndCause, stage_name
 from jwmirror.core.model.run import Executor, Heartbeat
@@ -147,7 +148,9 @@ def _record_stages_at_work(files: RunFiles, job: BatchJob) -> None:
     """Record the stages that ran when the attempt before this one was killed, by its heartbeat."""
     path = files.attempt(job.level, job.batch, job.attempt - 1)
     former = read_if_written(path, Attempt)
-    beat = read_if_written(files.heartbeat(job.level, job.batch), Heartbeat)
+    beat = None
+    with suppress(StoreError):  # it is not durable, so a crash may have emptied it
+        beat = read_if_written(files.heartbeat(job.level, job.batch), Heartbeat)
     if former and beat and (beat.host, beat.pid) == (former.host, former.pid):
         stages = (stage_name(each.recipe, each.pipeline, each.product) for each in beat.stages)
         write(path, replace(former, at_work=tuple(stages)))
