@@ -13,12 +13,8 @@ from jwmirror.core.mirror import check_mirror
 from jwmirror.pipeline.allowed_environments import allow_environments
 from jwmirror.services.configure.checked_config import build_checked_config, environment_notes
 from jwmirror.services.kept.answers import kept_answer
-from jwmirror.services.kept.dependencies import (
-    generation_digest,
-    own_files_digest,
-    records_digest,
-    software_digest,
-)
+from jwmirror.services.kept.conditions import conditions_of
+from jwmirror.services.kept.dependencies import generation_digest, records_digest
 
 Notes = tuple[str, ...]
 
@@ -68,12 +64,9 @@ def check_config(path: Path, settings: Sequence[str] = (), allow: bool = False) 
 
 def _parts(config: Config) -> dict[str, str]:
     """Return what the notes depend on."""
-    base = Path.cwd()
-    parts = [part.place for part in config.parts]  # which begin the notes
     return {
-        "config": digest([config.content, config.recipes, parts, str(base)]),
-        "software": software_digest(recipe.python for recipe in config.recipes),
-        "files": own_files_digest([config.content, config.recipes], base),
+        **conditions_of(config).parts,
+        "places": digest([part.place for part in config.parts]),  # which begin the notes
         "generation": generation_digest(config.mirror),
         "records": records_digest(config.mirror, config.cache),
     }
