@@ -23,6 +23,7 @@ from jwmirror.services.configure.checked_config import build_checked_config
 from jwmirror.services.kept import dependencies, unchanged_run
 from jwmirror.services.kept.answers import read_answer
 from jwmirror.services.kept.conditions import conditions_of
+from jwmirror.services.kept.dependencies import records_digest
 from jwmirror.services.kept.unchanged_run import (
     ANSWER,
     FinishedRun,
@@ -371,6 +372,18 @@ def test_records_of_unchanged_runs_are_merged(mirror):
     assert run.id == finished.folder.name
     assert run.confirmed.runs == 2
     assert {each.asked_at for each in run.poll.listings} == {confirmed_at}
+
+
+def test_an_unchanged_run_leaves_the_kept_preview_as_it_is(mirror):
+    """It links to the large record of the last run, and adds to its count."""
+    mirror.finish()
+    where = (mirror.mirror, mirror.folder / "crds_cache", mirror.files.folder.name)
+    before = records_digest(*where)
+
+    mirror.run_again()
+    merge_unchanged(mirror.mirror, mirror.files.folder.name)
+
+    assert records_digest(*where) == before
 
 
 def test_a_run_that_left_something_to_do_is_never_repeated_in_short(mirror):

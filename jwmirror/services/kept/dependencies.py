@@ -28,12 +28,12 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.manifest import entries_of
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
+from jwmirror.store.runs import RunFiles
 
 LISTING = 1 << 20  # bytes of the largest text file whose words are looked up as names of files
 HOOKS = (*KINDS, BETWEEN)  # keys of a config below which texts are hooks
 ASSOCIATIONS = ("associations",)  # the same for the user's association files
 OUTSIDE = ("Snakefile", "rules/*.smk", "scripts/*.py", "config/schema.yaml")  # of the workflow
-CONFIRMED = "confirmed.json"  # it says only that later runs found the same
 MARKS = ("accepted", "invalidated", "losses")  # folders of a mirror whose files change results
 
 
@@ -194,7 +194,12 @@ def records_digest(mirror: Path, cache: Path, run: str = "") -> str:
     So are the folders of the reference cache, and what was verified there.
     """
     folder = mirror / "receipts"
-    of_run = [path for path in (folder / "runs" / run).glob("*.json") if path.name != CONFIRMED]
+    files = RunFiles(folder / "runs" / run)
+    others = {
+        files.confirmed,
+        files.listings,
+    }  # later runs that find the same write or link to them
+    of_run = [path for path in files.folder.glob("*.json") if path not in others]
     paths = (
         *folder.glob("*.json"),
         *folder.glob("runs/*/references.json"),
