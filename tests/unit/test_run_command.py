@@ -11,7 +11,7 @@ import pytest
 
 from jwmirror.config.workflow_files import workflow_folder
 from jwmirror.core.log import MESSAGES, read_messages, send_message
-from jwmirror.core.model import Failure, Orders, Plan
+from jwmirror.core.model import Failure, Orders, Plan, SettleResult
 from jwmirror.core.model.plan import Published
 from jwmirror.core.model.run import RunMessage
 from jwmirror.services.run.conclude import Conclusion
@@ -141,6 +141,20 @@ def test_each_phase_is_shown_once(small_mirror):
         "Calibrating 1 association of stage 3 in 1 job",
     ]
     assert second == []
+
+
+def test_a_sync_of_references_is_shown_if_it_takes_long(small_mirror):
+    """An unchanged run only looks at them, and has six lines."""
+    files = RunFiles(small_mirror.run_folder)
+    files.references.unlink()
+    small_mirror.record("settling.json", SettleResult())
+    progress = RunProgress(files)
+    at_first = list(progress.new_lines())
+
+    os.utime(files.settling, (0, 0))
+
+    assert "Syncing references" not in at_first
+    assert list(progress.new_lines()) == ["Syncing references"]
 
 
 def test_a_plan_without_work_is_not_shown(small_mirror):

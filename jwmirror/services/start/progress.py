@@ -1,5 +1,6 @@
 """What a run does now, in few lines, read from the records that it writes."""
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from jwmirror.report.formatting import count, size
 from jwmirror.services.run.session import level_in_words
 from jwmirror.store.runs import RunFiles
 
+LONG_S = 10  # a shorter sync of references is not shown
+
 
 @dataclass
 class RunProgress:
@@ -27,11 +30,17 @@ class RunProgress:
         with suppress(FileNotFoundError, StoreError):  # a run that changed nothing is deleted
             if self._is_new(self.files.orders):
                 yield from _fetch_line(read(self.files.orders, Orders))
-            if not self.files.unchanged.exists() and self._is_new(self.files.settling):
+            if self._is_syncing_long() and self._is_new(self.files.settling):
                 yield "Syncing references"
             for level in LEVELS:
                 if self._is_new(self.files.plan(level)):
                     yield from _calibration_line(level, read(self.files.plan(level), Plan))
+
+    def _is_syncing_long(self) -> bool:
+        """Return whether references are synced for some time now; most runs only look at them."""
+        if not self.files.settling.exists() or self.files.references.exists():
+            return False
+        return time.time() - self.files.settling.stat().st_mtime > LONG_S
 
     def _is_new(self, record: Path) -> bool:
         """Return whether a record is there, and was not looked at before."""
