@@ -27,6 +27,7 @@ from jwmirror.archive.tables.answers import read_pages
 from jwmirror.archive.tables.joining import assemble_listing
 from jwmirror.archive.tables.reader import MastTable
 from jwmirror.archive.tables.unread import UnreadCells
+from jwmirror.compare.fitsfiles import has_values
 from jwmirror.compare.versions import compare_files
 from jwmirror.core import names
 from jwmirror.core.errors import (
@@ -48,6 +49,7 @@ from jwmirror.pipeline.measure import files as measured
 from jwmirror.planning.estimates.memory import stage_bytes
 from jwmirror.planning.resolvers.local import LocalResolver
 from jwmirror.report.plots import read_image
+from jwmirror.services.inspect.answers.identification import read_loose_file
 from jwmirror_simulator.crds import mappings
 from tests.setup.records import derivation, product
 from tests.torture import odd_inputs
@@ -76,6 +78,8 @@ def read_fits(path: Path) -> None:
     sound = path.with_name("sound.fits")
     sound.write_bytes(odd_inputs.sound_fits())
     may_raise(RejectedError, lambda: check_readable(path, UNCAL))
+    may_raise(StoreError, lambda: read_loose_file(str(path)))
+    may_raise(StoreError, lambda: has_values(path, UNCAL))
     version = may_raise(StoreError, lambda: identified_version(product(UNCAL), path, "0" * 64, 1))
     assert version.scheme != UNREAD, version.refusal
     assert UNCAL in version.refusal or version.identity

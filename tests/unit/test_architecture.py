@@ -28,8 +28,10 @@ FLOOR = {
     "mirror": 5,
     "__main__": 6,  # `python -m jwmirror`
 }
+LOOKUP = "store.maintenance.lookup"
 ENTRY_POINTS = {  # what they may import of jwmirror
     "cli": ("services", "core", "report.terminal", "config", "cli", "__version__"),
+    "mirror.py": ("services", "core", "report.explanation", "store.generations", LOOKUP),
     "scripts": ("services", "core"),
     "rules": ("services", "core", "config", "store.runs"),
 }
@@ -96,8 +98,9 @@ def test_imports_go_to_lower_floors_only():
 @pytest.mark.parametrize("folder", ENTRY_POINTS)
 def test_entry_points_call_services(folder):
     """Commands, scripts and rules unpack, call a service and print; nothing else is in reach."""
-    where = ROOT / ("jwmirror/cli" if folder == "cli" else folder)
-    files = sorted(where.rglob("*.smk" if folder == "rules" else "*.py"))
+    where = ROOT / (f"jwmirror/{folder}" if folder in ("cli", "mirror.py") else folder)
+    found = where.rglob("*.smk" if folder == "rules" else "*.py")
+    files = [where] if where.is_file() else sorted(found)
     allowed = ENTRY_POINTS[folder]
 
     wrong = [
