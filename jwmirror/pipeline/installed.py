@@ -1,8 +1,10 @@
 """The packages that are installed for a Python: all versions, and whether it can recalibrate."""
 
 import json
+import os
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import distributions
 from importlib.util import find_spec
@@ -18,6 +20,7 @@ PROGRAM = (
     "print(json.dumps({**found, 'python': platform.python_version()}))"
 )
 TIMEOUT_S = 60.0
+METADATA = (".dist-info", ".egg-info")  # end the names of folders
 RECALIBRATION = ("crds", "jwst", "stcal", "stdatamodels", "stpipe")  # of the extra `recalibrate`
 
 
@@ -44,6 +47,19 @@ def why_not_recalibrating(needed_by: str, otherwise: str = "") -> str:
 def _missing() -> tuple[str, ...]:
     """Return the packages that are not installed, as this process found them first."""
     return tuple(name for name in RECALIBRATION if find_spec(name) is None)
+
+
+def metadata_folders() -> list[str]:
+    """Return the names of the folders that describe the packages of the running Python.
+
+    They contain name and version (numpy-2.1.0.dist-info), and change with them. To read the files
+    in them takes a hundred times as long.
+    """
+    names: list[str] = []
+    for folder in sys.path:
+        with suppress(OSError):  # no folder, or one that this user may not read
+            names += sorted(name for name in os.listdir(folder or ".") if name.endswith(METADATA))
+    return names
 
 
 def installed_versions(python: str = "") -> dict[str, str]:

@@ -348,7 +348,8 @@ def test_an_edited_engine_and_another_version_of_a_package_are_noticed(
         edited = mirror.run_again()
     shutil.rmtree(mirror.files.folder)
     with monkeypatch.context() as patch:
-        patch.setattr(dependencies, "installed_versions", lambda: {"numpy": "0.1"})
+        (tmp_path / "site" / "numpy-0.1.dist-info").mkdir(parents=True)
+        patch.syspath_prepend(tmp_path / "site")
         forget_software()
         updated = mirror.run_again()
     forget_software()

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from platform import python_version
 
 import msgspec
 
@@ -20,7 +21,11 @@ from jwmirror.pipeline.allowed_environments import is_allowed
 from jwmirror.pipeline.associations.reading import read_own_associations
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.engine_content import package_code
-from jwmirror.pipeline.installed import can_recalibrate, installed_versions
+from jwmirror.pipeline.installed import (
+    can_recalibrate,
+    installed_versions,
+    metadata_folders,
+)
 from jwmirror.pipeline.usercode.files import absolute_path
 from jwmirror.pipeline.usercode.hooks import BETWEEN, KINDS, TOKEN, hook_sources
 from jwmirror.planning.resolvers.by_environment import resolvers_of
@@ -56,7 +61,8 @@ def software_digest(pythons: Iterable[str]) -> str:
 def _software(python: str) -> object:
     """Return the software of an environment, as this process found it first."""
     if not python:
-        return installed_versions(), engine_versions() if can_recalibrate() else {}
+        engine = engine_versions() if can_recalibrate() else {}
+        return python_version(), metadata_folders(), engine
     if not is_allowed(python):
         return "not allowed"
     try:
