@@ -63,7 +63,7 @@ class Server(ThreadingHTTPServer):
         self.contents |= contents
         for row in self.tables[f"{KEYWORDS}Nircam"]["1345"]:
             if content := contents.get(row["filename"]):
-                row["checksum"] = hashlib.md5(content, usedforsecurity=False).hexdigest()
+                row["checksum"] = md5_of(content)
                 row["fileSize"] = len(content)
                 row["date_mjd"] += 1
         for row in (row for rows in self.products.values() for row in rows):
@@ -94,7 +94,7 @@ class Handler(BaseHTTPRequestHandler):
         self._begin()
         self.server.files += 1
         content = self.server.contents.get(unquote(self.path).rpartition("/")[2])
-        self._end(content or b"", 200 if content else 304)
+        self._end(content or b"", 200 if content else 304, content and f'"{md5_of(content)}"')
 
     def _begin(self) -> None:
         self.server.requests += 1
@@ -102,15 +102,22 @@ class Handler(BaseHTTPRequestHandler):
         self.server.most = max(self.server.most, self.server.now)
         time.sleep(self.server.pause_s)
 
-    def _end(self, content: bytes, status: int = 200) -> None:
+    def _end(self, content: bytes, status: int = 200, etag: str | None = None) -> None:
         self.server.now -= 1
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
+        if etag:
+            self.send_header("ETag", etag)
         self.end_headers()
         self.wfile.write(content)
 
     def log_message(self, *args: object) -> None:
         """Log nothing."""
+
+
+def md5_of(content: bytes) -> str:
+    """Return the MD5 of bytes, in hex."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def page_of(rows: list[dict], page: int, size: int) -> dict:

@@ -14,7 +14,7 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple
 from pathlib import Path
 
@@ -46,7 +46,6 @@ LARGEST_MB = {str(GOAL): {UNCHANGED: 400.0}}  # of one process
 ADDED_MB = {DEMO: {JOB: 150.0}}  # beside `snakemake --version`
 
 Works = Mapping[str, Callable[[], Cost]]
-Costs = dict[str, Cost]
 
 
 def main() -> str | None:
@@ -59,28 +58,32 @@ def main() -> str | None:
     asked = parser.parse_args()
     missed = []
     for name in asked.mirrors:
-        costs = dict(demo(asked.rounds) if name == DEMO else scale(int(name), asked.rounds))
+        costs = demo(asked.rounds) if name == DEMO else scale(int(name), asked.rounds)
         missed += [f"{name}: {words}" for words in show(name, costs)]
     return "; ".join(missed) or None
 
 
-def show(name: str, costs: Costs) -> Iterator[str]:
-    """Print what was measured on one mirror; yield the goals that were missed."""
-    version = costs[VERSION]
+def show(name: str, costs: Iterable[tuple[str, Cost]]) -> Iterator[str]:
+    """Print what is measured on one mirror; yield the goals that were missed."""
     print(f"\n{name:38} CPU s  wall s  MB of the largest process, of all")
-    for work, cost in costs.items():
+    version: Cost | None = None
+    for work, cost in costs:
+        version = version or cost  # it comes first
         cpu, wall, largest, together = astuple(cost)
         print(f"{work:38} {cpu:5.2f} {wall:7.1f} {largest:8.0f} {together:6.0f}", flush=True)
-        added_s = ADDED_S.get(name, {}).get(work)
-        limit_s = LIMITS_S.get(work) if added_s is None else version.cpu_s + added_s
-        added_mb = ADDED_MB.get(name, {}).get(work)
-        limit_mb = LARGEST_MB.get(name, {}).get(work)
-        if added_mb is not None:
-            limit_mb = version.largest_mb + added_mb
-        if limit_s is not None and cpu > limit_s:
-            yield f"{work} {cpu:.2f} s, goal {limit_s:.2f}"
-        if limit_mb is not None and largest > limit_mb:
-            yield f"{work} {largest:.0f} MB, goal {limit_mb:.0f}"
+        yield from _missed(name, work, cost, version)
+
+
+def _missed(name: str, work: str, cost: Cost, version: Cost) -> Iterator[str]:
+    added_s, added_mb = (added.get(name, {}).get(work) for added in (ADDED_S, ADDED_MB))
+    limit_s = LIMITS_S.get(work) if added_s is None else version.cpu_s + added_s
+    limit_mb = LARGEST_MB.get(name, {}).get(work)
+    if added_mb is not None:
+        limit_mb = version.largest_mb + added_mb
+    if limit_s is not None and cost.cpu_s > limit_s:
+        yield f"{work} {cost.cpu_s:.2f} s, goal {limit_s:.2f}"
+    if limit_mb is not None and cost.largest_mb > limit_mb:
+        yield f"{work} {cost.largest_mb:.0f} MB, goal {limit_mb:.0f}"
 
 
 # ---- the demo's mirror -----------------------------------------------------------------------

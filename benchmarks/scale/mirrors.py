@@ -104,7 +104,11 @@ def publish_all(mirror: Path, products: int) -> None:
             os.truncate(file.fileno(), entry.size)
         objects.path(sha256).chmod(0o444)
         version = Version(
-            product=entry.upstream, sha256=sha256, size=entry.size, md5=sha256[:32], etag="weak"
+            product=entry.upstream,
+            sha256=sha256,
+            size=entry.size,
+            md5=sha256[:32],
+            etag=entry.upstream.validator or "",
         )
         versions[order_group(entry.upstream)].append(version)
     for group, some in versions.items():
