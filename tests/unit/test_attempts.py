@@ -138,6 +138,16 @@ def test_the_last_attempt_leaves_out_what_ran_whenever_the_job_was_killed(earlie
     assert present.fatal == fatal
 
 
+@pytest.mark.parametrize(("number", "retries", "threads"), [(2, 3, 4), (2, 2, 1), (3, 2, 4)])
+def test_the_attempt_before_the_last_shows_what_kills_a_job(number, retries, threads):
+    """It runs one exposure at a time; else those beside the cause would be left out, too."""
+    attempt = replace(FIRST, number=number, cpus=4)
+
+    present = PresentAttempt(attempt=attempt, earlier=(KILLED,), retries=retries)
+
+    assert present.side_by_side == threads
+
+
 def test_a_chain_that_is_left_out_is_a_failure_with_a_next_step():
     """In any of its stages; the chains of other recipes on the same exposure are tried."""
     deep, quick = (

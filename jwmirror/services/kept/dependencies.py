@@ -201,10 +201,7 @@ def records_digest(mirror: Path, cache: Path, run: str = "") -> str:
     """
     folder = mirror / "receipts"
     files = RunFiles(folder / "runs" / run)
-    others = {
-        files.confirmed,
-        files.listings,
-    }  # later runs that find the same write or link to them
+    others = {files.confirmed, files.listings}  # which later runs that find the same change
     of_run = [path for path in files.folder.glob("*.json") if path not in others]
     paths = (
         *folder.glob("*.json"),

@@ -62,8 +62,22 @@ class PresentAttempt:
 
     @property
     def side_by_side(self) -> int:
-        """The number of exposures to run at a time: one, if some were too large alone."""
-        return 1 if any(former.too_large for former in self.earlier) else self.attempt.cpus
+        """The number of exposures to run at a time: one, if some were too large alone.
+
+        So in the attempt before the last, after a kill: another one shows which exposure caused it.
+        """
+        is_decisive = bool(self._killed) and self.attempt.number == self.retries
+        has_large = any(former.too_large for former in self.earlier)
+        return 1 if has_large or is_decisive else self.attempt.cpus
+
+    @property
+    def _killed(self) -> list[frozenset[str]]:
+        """The stages that ran at each kill before that one of them may have caused."""
+        return [
+            frozenset(former.at_work)
+            for former in self.earlier
+            if former.end in KILLS and former.at_work and not former.too_large
+        ]
 
     @property
     def memory_limit(self) -> float:
@@ -98,13 +112,8 @@ class PresentAttempt:
     @property
     def fatal(self) -> frozenset[str]:
         """The stages that the last attempt leaves out: they ran at each of several kills before."""
-        killed = [
-            frozenset(former.at_work)
-            for former in self.earlier
-            if former.end in KILLS and former.at_work and not former.too_large
-        ]
-        is_shown = self.is_last and len(killed) > 1
-        return frozenset.intersection(*killed) if is_shown else frozenset()
+        is_shown = self.is_last and len(self._killed) > 1
+        return frozenset.intersection(*self._killed) if is_shown else frozenset()
 
     @property
     def can_get_more_memory(self) -> bool:
