@@ -130,8 +130,8 @@ def _waiting(records: Run) -> Iterator[str]:
     }
     words = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number)
     if words:
-        first = next((f" ({wait.product}: {wait.why})" for wait in records.waits), "")
-        yield f"Waiting: {words}{_short(first)}; `jwmirror status` says more"
+        first = next((f" ({_short(f'{each.product}: {each.why}')})" for each in records.waits), "")
+        yield f"Waiting: {words}{first}; `jwmirror status` says more"
 
 
 def ended_early(begun: RunMessage | None, code: int, log: Path) -> RunMessage:
