@@ -180,7 +180,8 @@ def test_summary_of_a_run_that_published(small_mirror):
     assert any(line.startswith("  because: ") and "CAL_VER: 1.17.1" in line for line in lines)
     assert "Results: 2 not measured" in lines
     waiting = next(line for line in lines if line.startswith("Waiting: "))
-    assert "1 waiting to be calibrated (a3001: 2 of 9 members are not there yet)" in waiting
+    assert "1 waiting to be calibrated, " in waiting
+    assert "; for example a3001: 2 of 9 members are not there yet; " in waiting
     assert lines[-1] == f"Report: {small_mirror.root}/reports/000001.html"
 
 

@@ -130,8 +130,8 @@ def _waiting(records: Run) -> Iterator[str]:
     }
     words = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number)
     if words:
-        first = next((f" ({_short(f'{each.product}: {each.why}')})" for each in records.waits), "")
-        yield f"Waiting: {words}{first}; `jwmirror status` says more"
+        named = [_short(f"{wait.product}: {wait.why}") for wait in records.waits[:1]]
+        yield f"Waiting: {'; for example '.join([words, *named])}; `jwmirror status` says more"
 
 
 def ended_early(begun: RunMessage | None, code: int, log: Path) -> RunMessage:
