@@ -15,6 +15,7 @@ from jwmirror.core.files import open_regular, path_below, read_bytes, write_byte
 T = TypeVar("T")
 MAX_JSON = 64 << 20  # bytes; an association of 10,000 members has 2 MB
 _ENCODER = msgspec.json.Encoder(order="deterministic")
+STEP = "move it away, and try again"  # where a record is damaged
 MAX_VALUES = 5_000_000  # as `count_values` counts them
 
 
@@ -46,7 +47,7 @@ def encoded(value: object) -> bytearray:
     return content
 
 
-def read(path: Path, kind: type[T], step: str = "move it away, and try again") -> T:
+def read(path: Path, kind: type[T], step: str = STEP) -> T:
     """Return the record of type `kind` in a file that `write` wrote.
 
     Raises:
@@ -55,9 +56,16 @@ def read(path: Path, kind: type[T], step: str = "move it away, and try again") -
         StoreError: the file is not such a record; `step` is what the user can do then.
     """
     try:
-        return parse(read_bytes(path), kind)
+        content = read_bytes(path)
     except PermissionError as err:
         raise ClosedError(path) from err
+    return parse_file(path, content, kind, step)
+
+
+def parse_file(path: Path, content: bytes, kind: type[T], step: str = STEP) -> T:
+    """Return the record in the content of a file, or in a part of it. StoreError as `read`."""
+    try:
+        return parse(content, kind)
     except msgspec.DecodeError as err:
         raise StoreError(f"{path}: not as jwmirror writes it ({err}); {step}.") from err
 

@@ -11,10 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, restrict
-from jwmirror.core.jsonio import digest, read, write
+from jwmirror.core.jsonio import digest, parse_file, read, write
 from jwmirror.core.mirror import RUN_ID_FORM, mark_mirror
 from jwmirror.core.model import (
     Failure,
@@ -244,23 +246,26 @@ def order_group(product: Product) -> str:
     return f"jw{product.program:05d}-{product.observation}"
 
 
-def fetch_receipts(
-    mirror: Path, groups: Collection[str] | None = None
-) -> Iterator[tuple[str, Receipt]]:
-    """Yield the receipts of all fetches, with the names of their orders.
+def fetch_receipts(mirror: Path) -> Iterator[tuple[str, Receipt]]:
+    """Yield the receipts of all fetches, with the names of their orders."""
+    for path in _fetched(mirror):
+        yield path.stem, read(path, Receipt)
 
-    With `groups`, those of orders of other observations are left out: a mirror has many.
-    """
+
+def _fetched(mirror: Path, products: Iterable[Product] | None = None) -> Iterator[Path]:
+    """Yield the files of receipts of fetches; not of orders without observations of `products`."""
+    groups = None if products is None else set(map(order_group, products))
     for path in sorted(Path(mirror).glob("receipts/fetch/*.json")):
         group = path.stem.partition(".")[0]
         if groups is None or group in groups or not GROUP_FORM.match(group):
-            yield path.stem, read(path, Receipt)
+            yield path
 
 
 def refused_downloads(mirror: Path, products: Iterable[Product]) -> Iterator[Failure]:
     """Yield the downloads whose bytes were refused, of the observations of some products."""
-    for _, receipt in fetch_receipts(mirror, set(map(order_group, products))):
-        yield from (failure for failure in receipt.failures if failure.refused)
+    for path in _fetched(mirror, products):
+        failures = read(path, _FailuresOfFetch).failures
+        yield from (failure for failure in failures if failure.refused)
 
 
 def fetched_versions(
@@ -272,12 +277,33 @@ def fetched_versions(
     """
     objects = Objects(mirror)
     uris = None if products is None else {product.uri for product in products}
-    groups = None if products is None else set(map(order_group, products))
-    for _, receipt in fetch_receipts(mirror, groups):
-        for version in receipt.versions:
-            is_wanted = uris is None or version.product.uri in uris
-            if is_wanted and objects.has(version.sha256, version.size):
-                yield version
+    for path in _fetched(mirror, products):
+        for text in read(path, _VersionsOfFetch).versions:
+            named = parse_file(path, text, _VersionOfProduct)
+            if uris is None or named.product.uri in uris:
+                version = parse_file(path, text, Version)
+                if objects.has(version.sha256, version.size):
+                    yield version
+
+
+class _FailuresOfFetch(msgspec.Struct):
+    """The part of a Receipt that says what failed."""
+
+    failures: tuple[Failure, ...] = ()
+
+
+class _VersionsOfFetch(msgspec.Struct):
+    """The versions of a Receipt, as JSON. There may be many, of which few are of interest."""
+
+    versions: tuple[msgspec.Raw, ...] = ()
+
+
+class _NamedProduct(msgspec.Struct):
+    uri: str
+
+
+class _VersionOfProduct(msgspec.Struct):
+    product: _NamedProduct
 
 
 def upstream_after(mirror: Path, poll: Poll, waiting: Collection[str] = ()) -> Entries:

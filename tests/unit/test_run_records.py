@@ -422,6 +422,9 @@ def test_receipts_of_other_observations_are_not_read(mirror):
     assert list(fetched_versions(mirror, [wanted.product])) == [adopted[0], wanted]
     with pytest.raises(StoreError, match="jw01345-o002"):
         list(fetched_versions(mirror))
+    (mirror / "receipts/fetch/jw01345-o001.5.json").write_text('{"versions": [{"sha256": ""}]}')
+    with pytest.raises(StoreError, match=r"o001\.5\.json: not as jwmirror writes it"):
+        list(fetched_versions(mirror, [wanted.product]))
 
 
 def test_rows_after_a_poll_have_what_was_fetched_and_does_not_wait(mirror):
