@@ -1,9 +1,11 @@
 """A real Slurm on this machine: its own munge key, database, controller and two nodes.
 
-Needs root and Debian's Slurm packages; nothing of it outlives `stop`.
+Needs root and Debian's Slurm packages; nothing of it outlives its block. A second one waits.
 """
 
+import fcntl
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -12,9 +14,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 from jwmirror.core.files import replace_symlink
+from tests.setup.other_user import NOBODY
 
 NODES = ("n1", "n2")
 PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sacctmgr", "sbatch")
@@ -42,7 +47,7 @@ StorageUser=slurm
 StoragePass=slurm
 """
 )
-SLURM_CONF = (  # proctrack and task without cgroups, which a container may not have
+SLURM_CONF = (
     AUTH
     + """\
 ClusterName=test
@@ -55,8 +60,8 @@ SlurmctldPidFile={root}/run/slurmctld.pid
 SlurmdPidFile={root}/run/slurmd-%n.pid
 SlurmctldLogFile={root}/log/slurmctld.log
 SlurmdLogFile={root}/log/slurmd-%n.log
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
+ProctrackType=proctrack/{tracking}
+TaskPlugin=task/{tasks}
 MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
@@ -76,6 +81,14 @@ PartitionName=urgent Nodes=ALL MaxTime=01:00:00 State=UP PriorityTier=2
 NODE = """\
 NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=2 RealMemory=8000
 """
+CGROUP_CONF = """\
+CgroupPlugin=cgroup/v1
+CgroupMountpoint=/sys/fs/cgroup
+CgroupAutomount=no
+ConstrainRAMSpace=yes
+"""
+CGROUPS = Path("/sys/fs/cgroup")
+CONTROLLERS = ("memory", "freezer")  # version 1; with version 2, Slurm 22.05 wants systemd
 
 
 def missing() -> str:
@@ -86,6 +99,11 @@ def missing() -> str:
     if os.geteuid() != 0:
         return "a private Slurm needs root"
     return f"not installed: {', '.join(absent)}" if absent else ""
+
+
+def can_limit_memory() -> bool:
+    """Whether the kernel can end the jobs of a cluster here that use more memory than they have."""
+    return all(os.access(CGROUPS / name / "tasks", os.W_OK) for name in CONTROLLERS)
 
 
 def free_ports(count: int) -> list[int]:
@@ -112,16 +130,25 @@ def succeeds(*command: str) -> bool:
 
 
 class Cluster:
-    """A Slurm of two nodes with 2 CPUs each, all its daemons on this machine."""
+    """A Slurm of two nodes with 2 CPUs each, all its daemons on this machine.
 
-    def __init__(self):
+    With `limits_memory`, each step of a job is in a cgroup with the memory of the job.
+    """
+
+    def __init__(self, limits_memory: bool = False):
+        self.limits_memory = limits_memory
         self.root = Path(tempfile.mkdtemp(prefix="slurm."))
         self.root.chmod(0o711)  # munge and mysql must get through
         self.host = socket.gethostname().split(".")[0]
+        self.users = (os.environ.get("USER") or "root", pwd.getpwuid(NOBODY).pw_name)
         self.database: subprocess.Popen | None = None
-        self.ports = free_ports(3 + len(NODES))
+        self.ports: list[int] = []
 
     def __enter__(self) -> "Cluster":
+        LINKS.mkdir(exist_ok=True)
+        self._turn = os.open(LINKS, os.O_RDONLY)
+        fcntl.flock(self._turn, fcntl.LOCK_EX)  # there is one place for the links
+        self.ports = free_ports(3 + len(NODES))
         for folder in ("run", "log", "state", "db", "etc", "munge", *(f"spool/{n}" for n in NODES)):
             (self.root / folder).mkdir(parents=True)
         try:
@@ -141,7 +168,12 @@ class Cluster:
         if self.database:
             self.database.terminate()
             self.database.wait(PATIENCE_S)
+        for controller, node in product(CONTROLLERS, NODES):  # Slurm leaves its folders
+            for folder, *_ in os.walk(CGROUPS / controller / f"slurm_{node}", topdown=False):
+                with suppress(OSError):  # a step that a failed test has left is still in it
+                    os.rmdir(folder)
         shutil.rmtree(self.root)
+        os.close(self._turn)
 
     def conf(self, name: str) -> Path:
         """The path of one of the cluster's configuration files."""
@@ -151,10 +183,11 @@ class Cluster:
         """What Slurm's commands need to find this cluster."""
         return {"SLURM_CONF": str(self.conf("slurm.conf"))}
 
-    def sacct(self) -> list[list[str]]:
-        """Every job that was accounted: [name, state, node]."""
+    def sacct(self, *fields: str) -> list[list[str]]:
+        """These fields of every job that was accounted; without any: its name, state and node."""
+        names = ",".join(fields or ("JobName", "State", "NodeList"))
         done = subprocess.run(
-            ["sacct", "-a", "-X", "-n", "-P", "-o", "JobName,State,NodeList"],
+            ["sacct", "-a", "-X", "-n", "-P", "-o", names],
             env=os.environ | self.environment(),
             capture_output=True,
             text=True,
@@ -164,15 +197,7 @@ class Cluster:
 
     def requests(self) -> dict[str, int]:
         """The memory (MB) that each job requested, by id."""
-        done = subprocess.run(
-            ["sacct", "-a", "-X", "-n", "-P", "-o", "JobIDRaw,ReqMem"],
-            env=os.environ | self.environment(),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        rows = (line.split("|") for line in done.stdout.splitlines())
-        return {job: int(memory.rstrip("M")) for job, memory in rows}
+        return {job: int(memory.rstrip("M")) for job, memory in self.sacct("JobIDRaw", "ReqMem")}
 
     def _start(self) -> None:
         self._start_munge()
@@ -184,7 +209,7 @@ class Cluster:
         for words in (
             "add cluster test",
             "add account lab cluster=test",
-            f"add user {os.environ.get('USER') or 'root'} account=lab cluster=test",
+            *(f"add user {user} account=lab cluster=test" for user in self.users),
         ):
             subprocess.run(["sacctmgr", "-i", "-Q", *words.split()], check=True)
         subprocess.run(["slurmctld"], check=True)
@@ -232,14 +257,15 @@ class Cluster:
     def _write_conf(self) -> None:
         database, dbd, ctld, *daemons = self.ports
         values = {"root": self.root, "host": self.host, "database": database, "dbd": dbd}
-        conf = SLURM_CONF.format(ctld=ctld, **values) + "".join(
+        tracking, tasks = ("cgroup", "cgroup") if self.limits_memory else ("linuxproc", "none")
+        conf = SLURM_CONF.format(ctld=ctld, tracking=tracking, tasks=tasks, **values) + "".join(
             NODE.format(node=node, host=self.host, port=port)
             for node, port in zip(NODES, daemons, strict=True)
         )
         self.conf("slurm.conf").write_text(conf)
+        self.conf("cgroup.conf").write_text(CGROUP_CONF if self.limits_memory else "")
         self.conf("slurmdbd.conf").write_text(SLURMDBD_CONF.format(**values))
         self.conf("slurmdbd.conf").chmod(0o600)
-        LINKS.mkdir(exist_ok=True)
         for name in ("slurm.conf", "slurmdbd.conf"):
             replace_symlink(LINKS / name, str(self.conf(name)))
 
