@@ -64,7 +64,7 @@ test: development  ## run all tests, up to four at a time, and measure the cover
 	$(PYTEST) tests/unit $(COVERED)
 	$(PYTEST) --ignore=tests/unit
 
-torture: development  ## run the long tests of the store: 2,000 kills, 1,000 power cuts (as root), disk errors, 20,000 odd files
+torture: development  ## run the long tests: 2,000 kills, 1,000 power cuts and a private Slurm (as root), disk errors, 20,000 odd files
 	JWMIRROR_TORTURE=long $(BIN)/python -m pytest --timeout 7200 tests/torture
 
 mutants: development  ## put wrong lines into the code, and check that a unit test notices each (minutes)

@@ -20,6 +20,7 @@ from jwmirror.store.objects import Objects
 from jwmirror_simulator.mast import Archive, Oddities, faults
 from jwmirror_simulator.mast.api.oddities import switches
 from jwmirror_simulator.mast.toy_files import toy_fits
+from tests.reliability import cluster
 from tests.reliability import rows as files_without_rows
 from tests.reliability.scenes import ROWS, TIMEOUTS, Scene, lacking
 from tests.setup.records import product
@@ -100,7 +101,9 @@ def page() -> str:
     table = [f"| {' | '.join([*head, 'wrong', 'message'])} |", "|---" * (len(head) + 2) + "|"]
     total = f"{len(rows) * len(CASES)} cases; bytes published wrong = {wrong}."
     without_rows = files_without_rows.table(free_port())
-    parts = [OPENING, *table, *rows, "", total, "", without_rows, "", SWITCHES, *switch_rows()]
+    jobs = cluster.section(cluster.lines_of(PAGE.read_text()))  # measured separately
+    sections = [without_rows, "", jobs, "", SWITCHES, *switch_rows()]
+    parts = [OPENING, *table, *rows, "", total, "", *sections]
     return "\n".join(parts) + "\n"
 
 

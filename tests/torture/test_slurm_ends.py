@@ -1,142 +1,78 @@
 """The ends of jobs on a real Slurm of two nodes: each is noticed, and only what was short grows."""
 
-import os
 import signal
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 
-import psutil
 import pytest
 
-from demo.site import Site
 from jwmirror.core.model.jobs.attempts import Attempt
-from tests.conftest import need
-from tests.setup.mirrors import wrong_objects
+from tests.reliability.cluster import compare
 from tests.torture.mill import LONG
-from tests.workflow.cluster import Cluster, missing
+from tests.torture.slurm_site import (
+    CANCELLED,
+    EXPOSURES,
+    LARGE,
+    ONE_CPU,
+    PATIENCE_S,
+    RECIPE,
+    SLOW,
+    TWO_CPUS,
+    slurm,
+)
+from tests.workflow.test_kill import SMALL as SELECTED
 
 pytestmark = pytest.mark.skipif(not LONG, reason="minutes of Slurm; make torture runs it")
 
-SMALL = [{"program": 1345, "observations": [2]}]  # three exposures
-EXPOSURES = LARGE, CANCELLED, SLOW = [f"jw01345002001_02101_0000{n}_nrca1" for n in (1, 2, 3)]
-HOOK = """
-import os, signal, time
 
-def take(model):
-    with open({log!r}, "a+") as log:
-        name = model.meta.filename.partition("_uncal")[0]
-        log.write(name + " " + os.environ["SLURM_JOB_ID"] + "\\n")
-        log.flush()
-        log.seek(0)
-        calls = log.read().count(name)
-    if name in {killed!r} and calls <= 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if name in {waiting!r} and calls == 1:
-        time.sleep({seconds})
-"""
-SMALL_NODES = [
-    *("--default-resources", "slurm_account=lab"),
-    *("--slurm-init-seconds-before-status-checks", "5"),
-    *("--latency-wait", "20"),
-]
-PATIENCE_S = 1500
+def test_a_stage_that_exceeds_its_memory_gets_more_and_its_neighbours_run_once(
+    slurm_site, local_science
+):
+    """Its job has three exposures; a second one, with twice the memory, computes only this one."""
+    slurm_site.observe(calibrate={"batch": 3})
+    slurm_site.hook(killed={LARGE: 2})
+
+    slurm_site.finish(slurm_site.start(*TWO_CPUS))
+
+    first, alone, second = slurm_site.jobs(LARGE)
+    requests = slurm_site.cluster.requests()
+    assert first == alone and requests[second] == 2 * requests[first]
+    assert slurm_site.jobs(CANCELLED) == slurm_site.jobs(SLOW) == [first]
+    compare("memory", slurm_site.outcome(local_science))
 
 
-class SlurmSite:
-    """A site whose recipe writes down each exposure that it computes, with the id of its job."""
+def test_a_stage_that_exceeds_its_memory_only_beside_others_gets_no_more(slurm_site, local_science):
+    """Slurm counts its job as failed, although all was made; a second one finds it in the store."""
+    if not slurm_site.cluster.limits_memory:
+        pytest.skip("the kernel cannot limit the memory of jobs here")
+    slurm_site.observe(calibrate={"batch": 3})
+    slurm_site.hook(killed={LARGE: 1})
 
-    def __init__(self, site: Site, cluster: Cluster):
-        self.site, self.cluster = site, cluster
-        self.calls, self.log = site.folder / "calls", site.folder / "snakemake.log"
-        hooks = {"detector1": {"jump": {"pre_hooks": ["end_hook.take"]}}}
-        site.configure(
-            programs=SMALL,
-            settle={"accept": [1345]},
-            recipes={"deep": {"stages": [1, 2], "parameters": hooks}},
-            calibrate={"batch": 1},
-        )
+    slurm_site.finish(slurm_site.start(*TWO_CPUS))
 
-    def hook(self, killed: list[str] = (), waiting: list[str] = (), seconds: int = 900) -> None:
-        """Say which exposures are killed twice, and which wait at their first call."""
-        values = {"killed": killed, "waiting": waiting, "seconds": seconds}
-        text = HOOK.format(log=str(self.calls), **values)
-        (self.site.folder / "end_hook.py").write_text(text)
-
-    def start(self, *words: str) -> subprocess.Popen:
-        """Start a run on the cluster."""
-        variables = {"PYTHONPATH": f"{self.site.folder}:{os.environ.get('PYTHONPATH', '')}"}
-        return self.site.start(
-            *SMALL_NODES,
-            *words,
-            log=self.log,
-            profile="profiles/slurm",
-            environment=self.cluster.environment() | variables,
-        )
-
-    def jobs(self, exposure: str) -> list[str]:
-        """The jobs that have computed an exposure, by call."""
-        lines = self.calls.read_text().splitlines() if self.calls.exists() else []
-        return [job for name, job in map(str.split, lines) if name == exposure]
-
-    def wait_for(self, run: subprocess.Popen, ready: Callable[[], object]) -> None:
-        """Return as soon as `ready()`; fail if the run ends before."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not ready():
-            assert run.poll() is None and time.monotonic() < deadline, self.said()
-            time.sleep(0.5)
-
-    def finish(self, run: subprocess.Popen) -> None:
-        """Wait for the end of a run; fail if it has failed."""
-        assert run.wait(PATIENCE_S) == 0, self.said()
-
-    def said(self) -> str:
-        """What the run said last."""
-        return self.log.read_text()[-6000:]
-
-    def attempts(self) -> list[tuple[Attempt, ...]]:
-        """The attempts of the newest run, by job."""
-        return [receipt.attempts for receipt in self.site.run().batch_receipts]
-
-    def ends(self) -> Counter[tuple[str, ...]]:
-        """The causes of their ends."""
-        return Counter(tuple(each.end for each in attempts) for attempts in self.attempts())
+    first, again = slurm_site.jobs(LARGE)
+    assert first == again
+    assert slurm_site.jobs(CANCELLED) == slurm_site.jobs(SLOW) == [first]
+    assert len({*slurm_site.cluster.requests().values()}) == 1
+    compare("memory beside others", slurm_site.outcome(local_science))
 
 
-@pytest.fixture
-def slurm_site(fresh_site) -> Iterator[SlurmSite]:
-    """A site beside a Slurm of two nodes."""
-    need(missing())
-    with Cluster() as cluster:
-        yield SlurmSite(fresh_site, cluster)
-
-
-def slurm(*command: str) -> str:
-    """What a command of Slurm prints."""
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def test_only_what_a_job_was_short_of_grows(slurm_site):
+def test_only_what_a_job_was_short_of_grows(slurm_site, local_science):
     """Killed for memory, cancelled, over time: each exposure is made, its neighbours once."""
-    slurm_site.hook(killed=[LARGE], waiting=[CANCELLED, SLOW])
+    slurm_site.hook(killed={LARGE: 2}, waiting=[CANCELLED, SLOW])
 
-    run = slurm_site.start("--set-threads", "calibrate_batch=1")
+    run = slurm_site.start(*ONE_CPU)
     slurm_site.wait_for(run, lambda: slurm_site.jobs(CANCELLED) and slurm_site.jobs(SLOW))
     slurm("scancel", slurm_site.jobs(CANCELLED)[0])
     slurm("scontrol", "update", f"jobid={slurm_site.jobs(SLOW)[0]}", "timelimit=1")
     slurm_site.finish(run)
 
-    assert slurm_site.ends() == {
-        ("memory", "done"): 1,
-        ("cancelled", "done"): 1,
-        ("time", "done"): 1,
-    }
     growth = {attempts[0].end: growth_of(*attempts) for attempts in slurm_site.attempts()}
     assert growth == {"memory": (2, 1), "cancelled": (1, 1), "time": (1, 2)}
     assert [len(slurm_site.jobs(exposure)) for exposure in EXPOSURES] == [3, 2, 2]
     first, alone, second = (slurm_site.cluster.requests()[job] for job in slurm_site.jobs(LARGE))
     assert (alone, second) == (first, 2 * first)
+    compare("three ends", slurm_site.outcome(local_science))
 
 
 def growth_of(first: Attempt, second: Attempt) -> tuple[float, float]:
@@ -144,11 +80,26 @@ def growth_of(first: Attempt, second: Attempt) -> tuple[float, float]:
     return second.memory / first.memory, second.minutes / first.minutes
 
 
-def test_a_node_that_fails_costs_one_exposure_some_time(slurm_site):
+def test_cancelled_jobs_are_restarted(slurm_site, local_science):
+    """Two exposures, of three and their mosaic: the others are not computed again."""
+    recipe = RECIPE | {"stages": [1, 2, 3]}
+    slurm_site.observe(programs=SELECTED, recipes={"deep": recipe})
+    slurm_site.hook(waiting=[CANCELLED, SLOW])
+
+    run = slurm_site.start(*ONE_CPU)
+    slurm_site.wait_for(run, lambda: slurm_site.jobs(CANCELLED) and slurm_site.jobs(SLOW))
+    slurm("scancel", *slurm_site.jobs(CANCELLED), *slurm_site.jobs(SLOW))
+    slurm_site.finish(run)
+
+    assert [len(slurm_site.jobs(exposure)) for exposure in EXPOSURES] == [1, 2, 2]
+    compare("cancelled", slurm_site.outcome(local_science))
+
+
+def test_a_node_that_fails_costs_one_exposure_some_time(slurm_site, local_science):
     """Slurm requeues its job, which is the same for Snakemake; the other node goes on."""
     slurm_site.hook(waiting=[SLOW])
 
-    run = slurm_site.start("--set-threads", "calibrate_batch=2")
+    run = slurm_site.start(*TWO_CPUS)
     slurm_site.wait_for(run, lambda: slurm_site.jobs(SLOW))
     (job,) = slurm_site.jobs(SLOW)
     node = slurm("squeue", "-h", "-j", job, "-o", "%N").strip()
@@ -158,62 +109,60 @@ def test_a_node_that_fails_costs_one_exposure_some_time(slurm_site):
     slurm_site.finish(run)
 
     assert slurm_site.jobs(SLOW) == [job, job]
-    assert slurm_site.ends() == {("done",): 3}
-    assert len(slurm_site.cluster.sacct()) == 3  # no further job was submitted
-    assert slurm("squeue", "-h", "-t", "PENDING,RUNNING") == ""
+    compare("node", slurm_site.outcome(local_science))
 
 
-def test_a_preempted_job_is_requeued(slurm_site):
+def test_a_preempted_job_is_requeued(slurm_site, local_science):
     """By the run, where Slurm only cancels it; it is the same for Snakemake."""
     slurm_site.hook(waiting=[SLOW])
     urgent = ("-p", "urgent", "-A", "lab", "-t", "1", "--exclusive", "-o", "/dev/null")
 
-    run = slurm_site.start("--set-threads", "calibrate_batch=2")
+    run = slurm_site.start(*TWO_CPUS)
     slurm_site.wait_for(run, lambda: slurm_site.jobs(SLOW))
     (job,) = slurm_site.jobs(SLOW)
     node = slurm("squeue", "-h", "-j", job, "-o", "%N").strip()
     slurm("sbatch", *urgent, "-w", node, "--wrap", "sleep 1")
     slurm_site.finish(run)
 
-    assert f"Slurm has preempted job {job}; it is requeued." in slurm_site.log.read_text()
+    message = f"Slurm has preempted job {job}; it is requeued."
+    assert message in slurm_site.said()
     assert slurm_site.jobs(SLOW) == [job, job]
-    assert slurm_site.ends() == {("done",): 3}
+    message = message.replace(job, "N")
+    compare("preempted", slurm_site.outcome(local_science, message))
 
 
-def test_a_run_after_a_kill_computes_nothing_twice(slurm_site):
+def test_a_run_after_a_kill_computes_nothing_twice(slurm_site, local_science):
     """Two jobs are at work and are awaited, the third one waits in Slurm and is cancelled."""
-    slurm_site.hook(waiting=EXPOSURES, seconds=60)
+    slurm_site.hook(waiting=EXPOSURES)
 
-    killed = slurm_site.start("--set-threads", "calibrate_batch=2")
-    slurm_site.wait_for(killed, lambda: sum(map(len, map(slurm_site.jobs, EXPOSURES))) == 2)
-    for process in psutil.Process(killed.pid).children(recursive=True):
-        process.kill()
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
-    slurm_site.finish(slurm_site.start("--set-threads", "calibrate_batch=2"))
+    slurm_site.kill_at_work(*TWO_CPUS)
+    second = slurm_site.start(*TWO_CPUS)
+    slurm_site.wait_for(second, lambda: "Waiting for 2 jobs of run" in slurm_site.said())
+    slurm_site.gate.touch()
+    slurm_site.finish(second)
 
     states = Counter(state.partition(" ")[0] for _, state, _ in slurm_site.cluster.sacct())
-    assert "Cancelled 1 job of run" in slurm_site.log.read_text()
-    assert "Waiting for 2 jobs of run" in slurm_site.log.read_text()
+    assert "Cancelled 1 job of run" in slurm_site.said()
     assert [len(slurm_site.jobs(exposure)) for exposure in EXPOSURES] == [1, 1, 1]
     assert states == {"COMPLETED": 3, "CANCELLED": 1}
-    assert wrong_objects(slurm_site.site.mirror) == []
-    assert list((slurm_site.site.mirror / "work").iterdir()) == []
+    assert list((slurm_site.mirror / "work").iterdir()) == []
+    compare("killed run", slurm_site.outcome(local_science))
 
 
-def test_a_job_that_cannot_start_is_reported_with_the_reason(slurm_site):
+def test_a_job_that_cannot_start_is_reported_with_the_reason(slurm_site, local_science):
     """Within a minute. When the run is stopped, the job goes."""
-    slurm_site.hook()
-
     long = ("--set-resources", "calibrate_batch:runtime=120")  # of at most 60 minutes
-    run = slurm_site.start("--set-threads", "calibrate_batch=2", *long)
-    slurm_site.wait_for(run, lambda: "has been submitted" in slurm_site.log.read_text())
+
+    run = slurm_site.start(*TWO_CPUS, *long)
+    slurm_site.wait_for(run, lambda: "has been submitted" in slurm_site.said())
     submitted = time.monotonic()
-    slurm_site.wait_for(run, lambda: ": PartitionTimeLimit." in slurm_site.log.read_text())
+    slurm_site.wait_for(run, lambda: ": PartitionTimeLimit." in slurm_site.said())
     seconds = time.monotonic() - submitted
     run.send_signal(signal.SIGINT)
     run.wait(PATIENCE_S)
 
     assert seconds <= 60
-    assert "Slurm does not start" in slurm_site.log.read_text()
-    assert slurm("squeue", "-h", "-t", "PENDING,RUNNING") == ""
+    assert "Slurm does not start" in slurm_site.said()
+    compare(
+        "no start", slurm_site.outcome(local_science, "Slurm does not start N: PartitionTimeLimit.")
+    )

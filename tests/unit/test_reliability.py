@@ -3,6 +3,7 @@
 import pytest
 
 from tests.conftest import need
+from tests.reliability import cluster
 from tests.reliability.page import CASES, PAGE, row, switch_rows
 from tests.reliability.rows import cases
 from tests.reliability.scenes import ROWS, lacking
@@ -34,6 +35,14 @@ def test_the_page_has_a_line_for_each_row_and_no_other():
 def test_the_page_lists_the_switches_of_the_archive():
     """Each with its values, its meaning and its source."""
     assert "\n".join(switch_rows()) in PAGE.read_text(), "make reliability writes the page"
+
+
+def test_the_page_has_what_was_measured_on_a_cluster():
+    """A line for each row of a test; `make torture` compares them."""
+    lines = cluster.lines_of(PAGE.read_text())
+
+    assert list(lines) == list(cluster.ROWS)
+    assert cluster.section(lines) in PAGE.read_text()
 
 
 def test_a_file_whose_row_disappears_is_found_with_its_sibling_or_counted_as_undecided(port):

@@ -25,20 +25,20 @@ from jwmirror.report.quality import caveat_text, quality_text
 EARLIER = 5  # earlier results that a page lists
 
 
-def explanation_page(explanation: Explanation, verbose: bool = False) -> RenderableType:
-    """Return what one file is and, if it was recalibrated, how it was made; `verbose`: hashes."""
+def explanation_page(explanation: Explanation) -> RenderableType:
+    """Return what one file is and, if it was recalibrated, how it was made."""
     record = explanation.record
     facts = Table(box=None, show_header=False)
     facts.add_column(style="dim")
     facts.add_column(overflow="fold")
-    for name, value in _facts(explanation, verbose):
+    for name, value in _facts(explanation):
         facts.add_row(name, str(value))
     state = "" if explanation.is_published else "  not published, because of its quality"
     title = Text.assemble((explanation.entry.path, "bold"), state)
     parts: list[RenderableType] = [title, facts, *_quality(explanation)]
     if record:
-        parts += _derivation(record.derivation, explanation.origins, verbose)
-        parts += _earlier_results(explanation.former, verbose)
+        parts += _derivation(record.derivation, explanation.origins)
+        parts += _earlier_results(explanation.former)
     return Group(*parts, Text(f"\n{explanation.note}" if explanation.note else ""))
 
 
@@ -59,18 +59,18 @@ def _quality(explanation: Explanation) -> Iterator[RenderableType]:
     yield table
 
 
-def outlook_page(preview: RecipePreview, verbose: bool = False) -> RenderableType:
-    """Return what a recipe would do with a file, stage by stage; `verbose`: hashes."""
+def outlook_page(preview: RecipePreview) -> RenderableType:
+    """Return what a recipe would do with a file, stage by stage."""
     parts: list[RenderableType] = []
     for stage in preview.stages:
-        parts += _stage(preview.recipe, stage, verbose)
+        parts += _stage(preview.recipe, stage)
     for wait in preview.waits:
         title = f"\n{preview.recipe}: {wait.product}"
         parts.append(Text.assemble((title, "bold"), f"  {wait.why}"))
     return Group(*parts, *(Text(note, style="dim") for note in preview.notes))
 
 
-def _stage(recipe: str, stage: StagePreview, verbose: bool) -> Iterator[RenderableType]:
+def _stage(recipe: str, stage: StagePreview) -> Iterator[RenderableType]:
     derivation = stage.derivation
     title = f"\n{recipe}: {derivation.pipeline} of {stage.product}"
     if stage.is_held_back:
@@ -82,70 +82,57 @@ def _stage(recipe: str, stage: StagePreview, verbose: bool) -> Iterator[Renderab
     yield Text.assemble((title, "bold"), f"  {state}")
     for reason in stage.reasons:
         yield Text(f"  {words_of(reason)}")
-    if verbose:
-        yield Text(f"key {stage.key or 'unknown until its inputs are computed'}")
+    yield Text(f"key {stage.key or 'unknown until its inputs are computed'}")
     yield Text(f"{derivation.pipeline} of {_versions(derivation)}", style="dim")
-    yield from _derivation(derivation, stage.origins, verbose)
+    yield from _derivation(derivation, stage.origins)
     equal = "nothing" if stage.key else "inputs that are not computed yet"
-    yield from _earlier_results(stage.former, verbose, equal)
+    yield from _earlier_results(stage.former, equal)
     if stage.note:
         yield Text(stage.note, style="dim")
 
 
-def _derivation(
-    derivation: Derivation, origins: Mapping[str, str], verbose: bool
-) -> Iterator[RenderableType]:
+def _derivation(derivation: Derivation, origins: Mapping[str, str]) -> Iterator[RenderableType]:
     """Yield what the key contains, except the engine: inputs, references, code, parameters."""
-    yield _input_table(derivation, verbose)
-    yield from _references(derivation, verbose)
+    yield _input_table(derivation)
+    yield from _references(derivation)
     if derivation.hooks:
-        table = empty_table("User code", "hook or function", *_if(verbose, "sha256"))
-        for name, sha256 in derivation.hooks:
-            table.add_row(name, *_if(verbose, sha256))
+        table = empty_table("User code", "hook or function", "sha256")
+        for hook in derivation.hooks:
+            table.add_row(*hook)
         yield table
     yield from _parameter_tables(derivation, origins)
 
 
-def _if(verbose: bool, *cells: str) -> tuple[str, ...]:
-    """Return cells of a table that only a verbose one has."""
-    return cells if verbose else ()
-
-
 def _earlier_results(
-    results: Sequence[EarlierResult], verbose: bool, equal: str = "nothing"
+    results: Sequence[EarlierResult], equal: str = "nothing"
 ) -> Iterator[RenderableType]:
     """Yield the newest results under other keys, and how they differ (`equal`: not at all)."""
     if not results:
         return
-    columns = (*_if(verbose, "key"), "made", "differs from this one in")
-    table = empty_table("Other results of this file", *columns)
+    table = empty_table("Other results of this file", "key", "made", "differs from this one in")
     for result in results[:EARLIER]:
-        words = (each.with_hashes if verbose else str(each) for each in result.reasons)
-        cells = formatting.minute(result.made_at), "\n".join(words) or equal
-        table.add_row(*_if(verbose, result.key[:12]), *cells)
+        differences = "\n".join(map(str, result.reasons)) or equal
+        table.add_row(result.key[:12], formatting.minute(result.made_at), differences)
     yield table
     if len(results) > EARLIER:
         yield Text(f"... and {len(results) - EARLIER} older; --json lists them", style="dim")
 
 
-def _facts(explanation: Explanation, verbose: bool) -> Iterator[tuple[str, object]]:
+def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
     """Yield names and values of the first table."""
     entry, record = explanation.entry, explanation.record
     yield "generation", explanation.generation
-    yield "size", formatting.size(entry.size)
-    if verbose:
-        yield "sha256", entry.sha256
+    yield "stored file", f"{entry.sha256} ({formatting.size(entry.size)})"
     yield "state", "present" if entry.state == PRESENT else "present; no longer listed at MAST"
     if entry.product:
-        yield from _pedigree(entry.product, verbose)
+        yield from _pedigree(entry.product)
     for words in explanation.at_mast:
         yield "at MAST", words
     if entry.refusal:
         yield "cannot be recalibrated", entry.refusal
     if entry.key:
         yield "recipe", entry.origin
-        if verbose:
-            yield "key", entry.key
+        yield "key", entry.key
         yield "valid under", f"{entry.context} (newest context checked)"
     if explanation.other_versions:
         versions = "; ".join(map(str, explanation.other_versions))
@@ -159,9 +146,9 @@ def _facts(explanation: Explanation, verbose: bool) -> Iterator[tuple[str, objec
         yield "made", f"{formatting.minute(record.made_at)} in {record.seconds:.1f} s"
 
 
-def _pedigree(product: Product, verbose: bool) -> Iterator[tuple[str, object]]:
+def _pedigree(product: Product) -> Iterator[tuple[str, object]]:
     yield "uri", product.uri
-    for name in (*PEDIGREE, *_if(verbose, "checksum"), "release_date"):
+    for name in (*PEDIGREE, "checksum", "release_date"):
         if value := getattr(product, name):
             yield name, value
     yield "access", product.access
@@ -171,24 +158,21 @@ def _versions(derivation: Derivation) -> str:
     return ", ".join(f"{name} {version}" for name, version in derivation.engine.items())
 
 
-def _input_table(derivation: Derivation, verbose: bool) -> Table:
-    columns = ("input", "role", *_if(verbose, "science identity"))
-    table = empty_table("Inputs", *columns, whole=("input",))
+def _input_table(derivation: Derivation) -> Table:
+    table = empty_table("Inputs", "input", "role", "science identity", whole=("input",))
     for item in derivation.inputs:
         role = f"{item.role}, own file {item.path}" if item.path else item.role
-        role += "" if item.identity or verbose else " (not computed yet)"
-        table.add_row(item.name, role, *_if(verbose, item.identity or "not computed yet"))
+        table.add_row(item.name, role, item.identity or "not computed yet")
     return table
 
 
-def _references(derivation: Derivation, verbose: bool) -> Iterator[RenderableType]:
+def _references(derivation: Derivation) -> Iterator[RenderableType]:
     """Yield the table of references, then the types for which CRDS has no reference (N/A)."""
-    columns = ("type", "reference", *_if(verbose, "sha1"))
-    table = empty_table("References", *columns, whole=("reference",))
+    table = empty_table("References", "type", "reference", "sha1", whole=("reference",))
     references = sorted(derivation.references.items())
     for reference_type, (name, sha1) in references:
         if sha1:
-            table.add_row(reference_type, name, *_if(verbose, sha1))
+            table.add_row(reference_type, name, sha1)
     yield table
     if absent := [reference_type for reference_type, (_, sha1) in references if not sha1]:
         yield Text(f" N/A: {', '.join(absent)}", style="dim")

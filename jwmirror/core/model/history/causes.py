@@ -64,10 +64,7 @@ OF_PRODUCTS = {  # kinds that name an observation, in words
     "compared": "compared with MAST's, unchanged",
     "reread": "read again by another version of jwmirror",
 }
-NO_DIFFERENCE = {  # of the values: verdicts of comparisons, in words
-    "equal science content": "with equal science content",
-    "header only": "header only",
-}
+EQUAL_SCIENCE, HEADER_ONLY = "equal science content", "header only"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +87,12 @@ class ContentSummary:
 
     def __str__(self) -> str:
         words = [
-            f"{number:,} of {_count(self.files, 'file')} {NO_DIFFERENCE[verdict]}"
+            f"{number:,} of {_count(self.files, 'file')} {verdict}"
             for verdict, number in sorted(self.verdicts.items())
-            if verdict in NO_DIFFERENCE
+            if verdict in (EQUAL_SCIENCE, HEADER_ONLY)
         ]
         for verdict, number in sorted(self.verdicts.items()):
-            if verdict not in NO_DIFFERENCE:
+            if verdict not in (EQUAL_SCIENCE, HEADER_ONLY):
                 what = verdict.removesuffix(" changed")
                 by = (
                     f" by {self.sigma:.2g} sigma (median)"
