@@ -31,6 +31,7 @@ Settings = Annotated[
 AllLines = Annotated[
     bool, typer.Option("--all", help="List everything. Without it, long lists are shortened.")
 ]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show hashes, too.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (keys: docs/commands.md).")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be done, without doing it.")

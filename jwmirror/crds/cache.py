@@ -5,8 +5,8 @@ import errno
 import logging
 import os
 import threading
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from jwmirror.core.errors import (
     ClosedError,
     ReferencesError,
     StoreError,
+    disk_error,
     failures_as,
     plain_text,
 )
@@ -30,6 +31,21 @@ READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 BULKY = ("download_metadata", "mappings", "context_history")  # megabytes that are unused offline
 
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def cache_errors(cache: Path) -> Iterator[None]:
+    """Convert errors on files of a cache to ReferencesError; others pass, and those of a disk."""
+    try:
+        yield
+    except OSError as err:
+        is_of_cache = Path(str(err.filename)).absolute().is_relative_to(cache.absolute())
+        if disk_error(err) or not is_of_cache:
+            raise
+        raise ReferencesError(
+            f"the reference cache {cache}: {plain_text(err)}; let this user read all of it (`chmod "
+            "-R a+rX`, by its owner), or name another folder in references.cache in the config."
+        ) from err
 
 
 def config_folder(cache: Path) -> Path:

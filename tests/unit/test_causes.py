@@ -315,7 +315,7 @@ def test_contents_are_summed_up_and_numbers_of_exclusive_files_are_left_out():
     lookups = Lookups(content=lambda a, b: by_sums.get((a, b)))
 
     assert words(old, new, lookups) == [
-        "MAST reprocessed jw01345 o001 and 2 more: its software and references are as before; "
+        "MAST reprocessed jw01345 o001 and 2 more: MAST lists no versions of it; "
         "1 of 3 files header only, pixels of 2 changed by 0.4 sigma (median)"
     ]
     assert words(old[2:], new[2:], lookups)[0].endswith("; pixels of 1 changed")

@@ -71,6 +71,32 @@ def test_a_run_whose_clock_was_wrong_hides_no_later_one(runs):
     assert mirror_history(runs.mirror).line == (2, 1)
 
 
+def test_a_change_that_was_reported_before_is_not_new(runs):
+    """Found again after a rollback, it has the time of the first poll; what is undone is said."""
+    archive = runs.archive
+    name = next(name for name in archive.filenames() if "o001" in name and "asn.json" in name)
+    copy = runs.mirror.parent / name
+    copy.write_bytes(archive.path(name).read_bytes() + b" ")
+    runs.run(1)
+    archive.reprocess(name, copy)
+    published, _, _ = runs.run(2)
+    write(runs.files(2).published, published)
+    first = mirror_status(runs.mirror, None)
+    roll_back_to(runs.mirror, "1", wait_s=0, dry_run=False)
+    rolled_back = mirror_status(runs.mirror, None)
+    runs.run(3)
+    again = mirror_status(runs.mirror, None)
+
+    asked_at = read(runs.files(2).poll, Poll).listings[0].asked_at
+    assert [(change.file, change.since) for change in first.changes] == [(name, "")]
+    assert [(change.file, change.since) for change in again.changes] == [(name, asked_at)]
+    assert (first.undone, again.undone) == ((), ())
+    (undone,) = rolled_back.undone
+    why = "MAST lists no versions of it; 1 of 1 file with equal science content"
+    assert undone == f"MAST reprocessed jw01345 o001: {why}"
+    assert "that is generation 2 again" in rolled_back.notes[0]
+
+
 def test_deselected_files_stay_and_are_reported_with_their_last_check(runs):
     """Cause, status and page say so; selected again, they are as before."""
     runs.run(1)

@@ -11,17 +11,21 @@ from types import SimpleNamespace
 import pytest
 
 from jwmirror.core.errors import ReferencesError
+from jwmirror.core.model.plan import References
 from jwmirror.crds.bundle import write_bundle
 from jwmirror.crds.cache import (
     SUBDIR_MODE,
     CacheHashes,
     VerifiedFile,
+    cache_errors,
     config_folder,
     ledger_of,
     read_verified,
 )
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.verify import verify_cache
+from jwmirror.services.run.references import watched_references
+from tests.setup.configs import policy_of
 from tests.unit.test_references_sync import (  # noqa: F401
     FLAT,
     HASTY,
@@ -149,3 +153,31 @@ def test_a_cache_without_folders_of_instruments_is_refused(server, foreign, root
         sync(server, foreign, FLAT)
 
     assert state(foreign) == before
+
+
+@pytest.mark.parametrize("name", ["config/jwst/server_config", "mappings/jwst/jwst_0001.pmap"])
+def test_a_file_of_the_cache_that_cannot_be_read_is_named_in_one_sentence(tmp_path, name):
+    """With what its owner, or the user, can do. Errors on other files stay what they are."""
+    cache = tmp_path / "cache"
+    closed = PermissionError(13, "Permission denied", str(cache / name))
+
+    with pytest.raises(ReferencesError) as raised, cache_errors(cache):
+        raise closed
+    for other in (PermissionError(13, "Permission denied", "/x"), OSError(28, "full", str(cache))):
+        with pytest.raises(OSError) as passed, cache_errors(cache):
+            raise other
+        assert passed.value is other
+
+    assert str(raised.value).startswith(f"the reference cache {cache}: Permission denied: ")
+    assert name in str(raised.value) and "references.cache in the config" in str(raised.value)
+
+
+def test_both_syncs_name_what_they_cannot_read(root, shared, server):
+    """The check of an unchanged run then goes on to the sync, which ends the run in words."""
+    (shared / "config/jwst/server_config").unlink(missing_ok=True)
+    (shared / "config/jwst").rename(root / "config")
+    (shared / "config/jwst").write_text("no folder")
+    last = References(context="jwst_0001.pmap", server=server.url, files={})
+
+    with pytest.raises(ReferencesError, match=r"the reference cache .*Not a directory"):
+        watched_references(root / "mirror", last, (), policy_of(server.url, shared))

@@ -58,9 +58,14 @@ def told(site) -> dict[str, tuple[str, set[str]]]:
     """What the last run's status tells of each file: the kind of change, and what differs."""
     changes = site.status()["changes"]
     return {
-        each["file"]: (each["kind"], {reason.partition(":")[0] for reason in each["reasons"]})
+        each["file"]: (each["kind"], {_subject(reason) for reason in each["reasons"]})
         for each in changes
     }
+
+
+def _subject(reason: str) -> str:
+    """What differs, by a reason in words."""
+    return reason.partition(":")[0].removesuffix(" changed")
 
 
 def states(site) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """`jwmirror explain`: show how a file was made, or how a recipe would make it."""
 
-from itertools import chain
 from typing import Annotated
 
 import typer
@@ -21,6 +20,7 @@ def explain_command(
     config: options.ConfigFile = None,
     mirror: options.Mirror = None,
     settings: options.Settings = None,
+    verbose: options.Verbose = False,
     as_json: options.Json = False,
 ) -> None:
     """Show where a file comes from: its pedigree at MAST, or its recipe, parameters and inputs.
@@ -31,9 +31,9 @@ def explain_command(
     root, config_file = options.find_mirror(mirror, config), options.find_config(mirror, config)
     options.check_used(config_file, options.MIRROR_ALONE, set=settings)
     explained = explain_file(root, file, recipe, config_file, settings or ())
-    output.show(explained, _page, as_json)
+    output.show(explained, lambda shown: _page(shown, verbose), as_json)
 
 
-def _page(explained: FileExplanation) -> Group:
-    pages = map(explanation_page, explained.files), map(outlook_page, explained.outlooks)
-    return Group(*chain(*pages))
+def _page(explained: FileExplanation, verbose: bool) -> Group:
+    files = (explanation_page(each, verbose) for each in explained.files)
+    return Group(*files, *(outlook_page(each, verbose) for each in explained.outlooks))

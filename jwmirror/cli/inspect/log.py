@@ -13,6 +13,7 @@ def log_command(
     file: Annotated[str | None, options.FILE] = None,
     config: options.ConfigFile = None,
     mirror: options.Mirror = None,
+    verbose: options.Verbose = False,
     as_json: options.Json = False,
 ) -> None:
     """List the generations, newest first, and what each changed; or the versions of FILE.
@@ -26,4 +27,4 @@ def log_command(
         output.show(history, log_page, as_json)
     else:
         versions = history_of_file(root, file)
-        output.show(versions, file_history_page, as_json)
+        output.show(versions, lambda shown: file_history_page(shown, verbose), as_json)

@@ -142,6 +142,7 @@ ReasonCause = Literal[
     "code",  # of the user
     "pipeline",
 ]
+HASH_FIELDS = ("checksum", "validator", "sha256", "key")  # what reasons call them
 HASHED: tuple[ReasonCause, ...] = ("inputs", "content", "own file", "code", "corrected")  # hashes
 
 
@@ -169,7 +170,7 @@ class Reason(msgspec.Struct, frozen=True, order=True, gc=False, omit_defaults=Tr
         return self.what if self.is_sentence else f"{self.what}: {self._arrow}"
 
     def __str__(self) -> str:
-        if self.is_sentence or self.cause not in HASHED:
+        if self.is_sentence or not (self.cause in HASHED or self.what in HASH_FIELDS):
             return self.with_hashes
         happened = "changed" if self.old and self.new else "added" if self.new else "removed"
         return f"{self.what} {happened}"

@@ -188,6 +188,8 @@ def _of_changed(
 
 def _made_differently(old: Sequence[str | None], new: Sequence[str | None]) -> str:
     """Return how software and context differ: CAL_VER 1.20.2 -> 2.0.1; "" if they do not."""
+    if not any(old) and not any(new):
+        return "MAST lists no versions of it"
     keywords = [keyword for name, keyword in PEDIGREE.items() if name != "date"]
     return ", ".join(
         f"{keyword} {before or '-'} -> {after or '-'}"

@@ -123,7 +123,7 @@ def _verdict(comparison: records.Comparison) -> Text:
         text.append(f" (only {only} differ{'' if ',' in only else 's'})")
     if comparison.verdict == records.BYTES:
         contents = (comparison.old, comparison.new)
-        sizes = (f"{formatting.size(content.size)} {content.sha256}" for content in contents)
+        sizes = (formatting.size(content.size) for content in contents)
         text.append(f": {' -> '.join(sizes)}")
     return text
 

@@ -25,20 +25,20 @@ from jwmirror.report.quality import caveat_text, quality_text
 EARLIER = 5  # earlier results that a page lists
 
 
-def explanation_page(explanation: Explanation) -> RenderableType:
-    """Return what one file is and, if it was recalibrated, how it was made."""
+def explanation_page(explanation: Explanation, verbose: bool = False) -> RenderableType:
+    """Return what one file is and, if it was recalibrated, how it was made; `verbose`: hashes."""
     record = explanation.record
     facts = Table(box=None, show_header=False)
     facts.add_column(style="dim")
     facts.add_column(overflow="fold")
-    for name, value in _facts(explanation):
+    for name, value in _facts(explanation, verbose):
         facts.add_row(name, str(value))
     state = "" if explanation.is_published else "  not published, because of its quality"
     title = Text.assemble((explanation.entry.path, "bold"), state)
     parts: list[RenderableType] = [title, facts, *_quality(explanation)]
     if record:
-        parts += _derivation(record.derivation, explanation.origins)
-        parts += _earlier_results(explanation.former)
+        parts += _derivation(record.derivation, explanation.origins, verbose)
+        parts += _earlier_results(explanation.former, verbose)
     return Group(*parts, Text(f"\n{explanation.note}" if explanation.note else ""))
 
 
@@ -59,18 +59,18 @@ def _quality(explanation: Explanation) -> Iterator[RenderableType]:
     yield table
 
 
-def outlook_page(preview: RecipePreview) -> RenderableType:
-    """Return what a recipe would do with a file, stage by stage."""
+def outlook_page(preview: RecipePreview, verbose: bool = False) -> RenderableType:
+    """Return what a recipe would do with a file, stage by stage; `verbose`: hashes."""
     parts: list[RenderableType] = []
     for stage in preview.stages:
-        parts += _stage(preview.recipe, stage)
+        parts += _stage(preview.recipe, stage, verbose)
     for wait in preview.waits:
         title = f"\n{preview.recipe}: {wait.product}"
         parts.append(Text.assemble((title, "bold"), f"  {wait.why}"))
     return Group(*parts, *(Text(note, style="dim") for note in preview.notes))
 
 
-def _stage(recipe: str, stage: StagePreview) -> Iterator[RenderableType]:
+def _stage(recipe: str, stage: StagePreview, verbose: bool) -> Iterator[RenderableType]:
     derivation = stage.derivation
     title = f"\n{recipe}: {derivation.pipeline} of {stage.product}"
     if stage.is_held_back:
@@ -82,57 +82,70 @@ def _stage(recipe: str, stage: StagePreview) -> Iterator[RenderableType]:
     yield Text.assemble((title, "bold"), f"  {state}")
     for reason in stage.reasons:
         yield Text(f"  {words_of(reason)}")
-    yield Text(f"key {stage.key or 'unknown until its inputs are computed'}")
+    if verbose:
+        yield Text(f"key {stage.key or 'unknown until its inputs are computed'}")
     yield Text(f"{derivation.pipeline} of {_versions(derivation)}", style="dim")
-    yield from _derivation(derivation, stage.origins)
+    yield from _derivation(derivation, stage.origins, verbose)
     equal = "nothing" if stage.key else "inputs that are not computed yet"
-    yield from _earlier_results(stage.former, equal)
+    yield from _earlier_results(stage.former, verbose, equal)
     if stage.note:
         yield Text(stage.note, style="dim")
 
 
-def _derivation(derivation: Derivation, origins: Mapping[str, str]) -> Iterator[RenderableType]:
+def _derivation(
+    derivation: Derivation, origins: Mapping[str, str], verbose: bool
+) -> Iterator[RenderableType]:
     """Yield what the key contains, except the engine: inputs, references, code, parameters."""
-    yield _input_table(derivation)
-    yield from _references(derivation)
+    yield _input_table(derivation, verbose)
+    yield from _references(derivation, verbose)
     if derivation.hooks:
-        table = empty_table("User code", "hook or function", "sha256")
-        for hook in derivation.hooks:
-            table.add_row(*hook)
+        table = empty_table("User code", "hook or function", *_if(verbose, "sha256"))
+        for name, sha256 in derivation.hooks:
+            table.add_row(name, *_if(verbose, sha256))
         yield table
     yield from _parameter_tables(derivation, origins)
 
 
+def _if(verbose: bool, *cells: str) -> tuple[str, ...]:
+    """Return cells of a table that only a verbose one has."""
+    return cells if verbose else ()
+
+
 def _earlier_results(
-    results: Sequence[EarlierResult], equal: str = "nothing"
+    results: Sequence[EarlierResult], verbose: bool, equal: str = "nothing"
 ) -> Iterator[RenderableType]:
     """Yield the newest results under other keys, and how they differ (`equal`: not at all)."""
     if not results:
         return
-    table = empty_table("Other results of this file", "key", "made", "differs from this one in")
+    columns = (*_if(verbose, "key"), "made", "differs from this one in")
+    table = empty_table("Other results of this file", *columns)
     for result in results[:EARLIER]:
-        differences = "\n".join(map(str, result.reasons)) or equal
-        table.add_row(result.key[:12], formatting.minute(result.made_at), differences)
+        words = (each.with_hashes if verbose else str(each) for each in result.reasons)
+        cells = formatting.minute(result.made_at), "\n".join(words) or equal
+        table.add_row(*_if(verbose, result.key[:12]), *cells)
     yield table
     if len(results) > EARLIER:
         yield Text(f"... and {len(results) - EARLIER} older; --json lists them", style="dim")
 
 
-def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
+def _facts(explanation: Explanation, verbose: bool) -> Iterator[tuple[str, object]]:
     """Yield names and values of the first table."""
     entry, record = explanation.entry, explanation.record
     yield "generation", explanation.generation
-    yield "stored file", f"{entry.sha256} ({formatting.size(entry.size)})"
+    yield "size", formatting.size(entry.size)
+    if verbose:
+        yield "sha256", entry.sha256
     yield "state", "present" if entry.state == PRESENT else "present; no longer listed at MAST"
     if entry.product:
-        yield from _pedigree(entry.product)
+        yield from _pedigree(entry.product, verbose)
     for words in explanation.at_mast:
         yield "at MAST", words
     if entry.refusal:
         yield "cannot be recalibrated", entry.refusal
     if entry.key:
         yield "recipe", entry.origin
-        yield "key", entry.key
+        if verbose:
+            yield "key", entry.key
         yield "valid under", f"{entry.context} (newest context checked)"
     if explanation.other_versions:
         versions = "; ".join(map(str, explanation.other_versions))
@@ -146,9 +159,9 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
         yield "made", f"{formatting.minute(record.made_at)} in {record.seconds:.1f} s"
 
 
-def _pedigree(product: Product) -> Iterator[tuple[str, object]]:
+def _pedigree(product: Product, verbose: bool) -> Iterator[tuple[str, object]]:
     yield "uri", product.uri
-    for name in (*PEDIGREE, "checksum", "release_date"):
+    for name in (*PEDIGREE, *_if(verbose, "checksum"), "release_date"):
         if value := getattr(product, name):
             yield name, value
     yield "access", product.access
@@ -158,21 +171,24 @@ def _versions(derivation: Derivation) -> str:
     return ", ".join(f"{name} {version}" for name, version in derivation.engine.items())
 
 
-def _input_table(derivation: Derivation) -> Table:
-    table = empty_table("Inputs", "input", "role", "science identity", whole=("input",))
+def _input_table(derivation: Derivation, verbose: bool) -> Table:
+    columns = ("input", "role", *_if(verbose, "science identity"))
+    table = empty_table("Inputs", *columns, whole=("input",))
     for item in derivation.inputs:
         role = f"{item.role}, own file {item.path}" if item.path else item.role
-        table.add_row(item.name, role, item.identity or "not computed yet")
+        role += "" if item.identity or verbose else " (not computed yet)"
+        table.add_row(item.name, role, *_if(verbose, item.identity or "not computed yet"))
     return table
 
 
-def _references(derivation: Derivation) -> Iterator[RenderableType]:
+def _references(derivation: Derivation, verbose: bool) -> Iterator[RenderableType]:
     """Yield the table of references, then the types for which CRDS has no reference (N/A)."""
-    table = empty_table("References", "type", "reference", "sha1", whole=("reference",))
+    columns = ("type", "reference", *_if(verbose, "sha1"))
+    table = empty_table("References", *columns, whole=("reference",))
     references = sorted(derivation.references.items())
     for reference_type, (name, sha1) in references:
         if sha1:
-            table.add_row(reference_type, name, sha1)
+            table.add_row(reference_type, name, *_if(verbose, sha1))
     yield table
     if absent := [reference_type for reference_type, (_, sha1) in references if not sha1]:
         yield Text(f" N/A: {', '.join(absent)}", style="dim")

@@ -184,7 +184,7 @@ def _files(number: int, size: int) -> str:
     return f"{formatting.count(number, 'file')} of {formatting.size(size)}"
 
 
-def file_history_page(history: records.FileHistory) -> RenderableType:
+def file_history_page(history: records.FileHistory, verbose: bool = False) -> RenderableType:
     """Return each version of a file: its generations, its pedigree, and why it changed."""
     lines: list[Text] = []
     path = None
@@ -192,11 +192,15 @@ def file_history_page(history: records.FileHistory) -> RenderableType:
         if version.path != path:
             path = version.path
             lines.append(Text(path, style="bold"))
-        lines.append(Text(f"  {_version(version, history.generations)}"))
-        lines += [Text(f"    {reason}", style="dim") for reason in version.reasons]
+        lines.append(Text(f"  {_version(version, history.generations, verbose)}"))
+        words = (each.with_hashes if verbose else str(each) for each in version.reasons)
+        lines += [Text(f"    {reason}", style="dim") for reason in words]
     for number, kept in history.kept.items():
         lines += [
-            Text(f"{row.path}: sha256 {row.sha256[:12]}, kept when generation {number} was pruned")
+            Text(
+                f"{row.path}: {f'sha256 {row.sha256[:12]}, ' if verbose else ''}kept when "
+                f"generation {number} was pruned"
+            )
             for row in kept
         ]
     searched = formatting.count(len(history.generations), "generation")
@@ -204,20 +208,22 @@ def file_history_page(history: records.FileHistory) -> RenderableType:
     return Group(*lines)
 
 
-def _version(version: records.FileVersion, searched: Sequence[int]) -> str:
+def _version(version: records.FileVersion, searched: Sequence[int], verbose: bool) -> str:
     numbers = [number for number in searched if version.first <= number <= version.last]
     generations = formatting.ranges(numbers)
     return (
-        f"generation {generations}, published {formatting.minute(version.first_at)}: sha256 "
-        f"{version.sha256[:12]}, {formatting.size(version.size)}{_pedigree(version.entry)}"
+        f"generation {generations}, published {formatting.minute(version.first_at)}: "
+        f"{f'sha256 {version.sha256[:12]}, ' if verbose else ''}{formatting.size(version.size)}"
+        f"{_pedigree(version.entry, verbose)}"
     )
 
 
-def _pedigree(entry: Entry) -> str:
+def _pedigree(entry: Entry, verbose: bool) -> str:
     """Return how a version was made, in a few words."""
     if entry.product:
         pairs = ((name, getattr(entry.product, field)) for field, name in PEDIGREE.items())
         facts = [f"{name} {value}" for name, value in pairs if value]
     else:
-        facts = [f"recipe {entry.origin}", f"context {entry.context}", f"key {entry.key[:12]}"]
+        facts = [f"recipe {entry.origin}", f"context {entry.context}"]
+        facts += [f"key {entry.key[:12]}"] if verbose else []
     return "".join(f", {fact}" for fact in facts)

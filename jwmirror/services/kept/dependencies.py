@@ -86,7 +86,7 @@ def own_files_digest(config: object, base: Path) -> str:
         files |= _named_files(text, [base])
     for path in list(files):
         files |= _named_files(_text_of(path), [base, Path(path).parent])
-    for name in _texts_below(values, ASSOCIATIONS):
+    for name in set(_texts_below(values, ASSOCIATIONS)):
         files |= _members(absolute_path(name, base))
     named = set(_texts_below(values, HOOKS))
     hooks = sorted({source for hook in named for source in _hook_sources(hook, base)})

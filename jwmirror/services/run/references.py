@@ -16,7 +16,7 @@ from jwmirror.core.model.recipe import ReferencePolicy
 from jwmirror.core.model.sky.slices import AlignedMosaic
 from jwmirror.core.names import cache_path
 from jwmirror.crds.affected import current_findings
-from jwmirror.crds.cache import ledger_of
+from jwmirror.crds.cache import cache_errors, ledger_of
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import BUILD, LATEST, resolve_context, sha1s_of, sync_files, sync_mappings
 from jwmirror.crds.watch import known_sums, watch_files
@@ -101,11 +101,12 @@ def sync_references(
     holdings, none = load_holdings(mirror, poll, settling, recipes), no_references(policy.url)
     if not _headers(holdings, recipes):
         return none
-    synced = SyncedContexts(mirror, policy, recipes, last_references(mirror))
-    cache, client = synced.cache, synced.client
-    needed = _needed(client, synced.context, cache, holdings, synced.recipes)
-    files = _sync_files(client, needed, cache, synced.ledger)
-    references, findings = synced.watched(none, files)
+    with cache_errors(Path(policy.cache)):
+        synced = SyncedContexts(mirror, policy, recipes, last_references(mirror))
+        cache, client = synced.cache, synced.client
+        needed = _needed(client, synced.context, cache, holdings, synced.recipes)
+        files = _sync_files(client, needed, cache, synced.ledger)
+        references, findings = synced.watched(none, files)
     mosaics = _aligned_mosaics(cache, references, holdings, synced.recipes)
     service = CatalogueService(policy.gaia_url)
     gaia = find_slices(mosaics, SliceStore(mirror, cache), service, policy.gaia_refresh)
@@ -130,9 +131,10 @@ def watched_references(
     """
     if not last.context:  # nothing was to be calibrated
         return last
-    synced = SyncedContexts(mirror, policy, recipes, last)
-    where = (synced.context, synced.cache, synced.ledger)
-    references, _ = synced.watched(last, sync_files(synced.client, last.files, *where))
+    with cache_errors(Path(policy.cache)):
+        synced = SyncedContexts(mirror, policy, recipes, last)
+        where = (synced.context, synced.cache, synced.ledger)
+        references, _ = synced.watched(last, sync_files(synced.client, last.files, *where))
     return references
 
 
@@ -150,14 +152,15 @@ def preview_references(
     findings are those about files that the context would use. Slices of Gaia are those that the
     mirror has.
     """
-    client = CrdsClient(url)
-    context, ledger = resolve_context(client, policy, cache), ledger_of(mirror, cache)
-    mappings, missing = _sync_mappings(client, context, cache, ledger, recipes, {})
-    recipes = [recipe for recipe in recipes if recipe.context not in missing]
-    files: dict[str, str] = {}
-    for each, names in _needed(client, context, cache, holdings, recipes):
-        listed = sha1s_of(client, {name for name in names if PARAMETERS not in name})
-        files |= listed | sync_files(client, names - listed.keys(), each, cache, ledger)
+    with cache_errors(cache):
+        client = CrdsClient(url)
+        context, ledger = resolve_context(client, policy, cache), ledger_of(mirror, cache)
+        mappings, missing = _sync_mappings(client, context, cache, ledger, recipes, {})
+        recipes = [recipe for recipe in recipes if recipe.context not in missing]
+        files: dict[str, str] = {}
+        for each, names in _needed(client, context, cache, holdings, recipes):
+            listed = sha1s_of(client, {name for name in names if PARAMETERS not in name})
+            files |= listed | sync_files(client, names - listed.keys(), each, cache, ledger)
     references = References(
         context=context, server=url, files=files, mappings=mappings, missing_contexts=missing
     )

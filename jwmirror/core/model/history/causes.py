@@ -64,7 +64,10 @@ OF_PRODUCTS = {  # kinds that name an observation, in words
     "compared": "compared with MAST's, unchanged",
     "reread": "read again by another version of jwmirror",
 }
-EQUAL_SCIENCE, HEADER_ONLY = "equal science content", "header only"
+NO_DIFFERENCE = {  # of the values: verdicts of comparisons, in words
+    "equal science content": "with equal science content",
+    "header only": "header only",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +90,12 @@ class ContentSummary:
 
     def __str__(self) -> str:
         words = [
-            f"{number:,} of {_count(self.files, 'file')} {verdict}"
+            f"{number:,} of {_count(self.files, 'file')} {NO_DIFFERENCE[verdict]}"
             for verdict, number in sorted(self.verdicts.items())
-            if verdict in (EQUAL_SCIENCE, HEADER_ONLY)
+            if verdict in NO_DIFFERENCE
         ]
         for verdict, number in sorted(self.verdicts.items()):
-            if verdict not in (EQUAL_SCIENCE, HEADER_ONLY):
+            if verdict not in NO_DIFFERENCE:
                 what = verdict.removesuffix(" changed")
                 by = (
                     f" by {self.sigma:.2g} sigma (median)"
