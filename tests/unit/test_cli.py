@@ -1,6 +1,7 @@
 """The console command: what it prints of a small mirror, in words and as JSON."""
 
 import io
+import os
 import pkgutil
 import re
 import subprocess
@@ -356,3 +357,24 @@ def test_a_config_that_is_none_is_told(tmp_path, content):
     for command in ("check", "status"):
         said = run(command, "--config", config, code=2)
         assert "odd.yaml" in " ".join(said.split()).replace(" ", "")
+
+
+def test_help_has_a_short_option():
+    """As of most programs, also of a command; a flag shows no value."""
+    assert run("-h") == run("--help") and run("verify", "-h") == run("verify", "--help")
+    assert "<bool>" not in run("--help").replace("--help", "").partition("-h ")[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "index", "found"),
+    [("jwmirror un", 1, {"unpin"}), ("jwmirror init --re", 2, {"--recipe", "--repository"})],
+)
+def test_a_shell_can_complete_commands_and_options(words, index, found):
+    """`jwmirror --install-completion` makes it ask so; `python -m jwmirror` is the program."""
+    asked = {"_JWMIRROR_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(index)}
+    command = [sys.executable, "-m", "jwmirror"]
+
+    done = subprocess.run(command, env={**os.environ, **asked}, capture_output=True, text=True)
+
+    assert found <= set(done.stdout.split()), done.stderr
+    assert "verify" not in done.stdout.split()
