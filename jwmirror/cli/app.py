@@ -63,7 +63,7 @@ class CommandTable(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help text, with the summary of each command."""
         self.is_listing = True
-        _hide_values_of_flags(self.params)
+        _hide_values_of_flags(self.get_params(ctx))
         super().format_help(ctx, formatter)
         self.is_listing = False
 
@@ -85,7 +85,7 @@ class CommandTable(TyperGroup):
             self.commands = get_group(app).commands
         command = self.commands.get(cmd_name)
         for each in (command, *getattr(command, "commands", {}).values()):  # `references bundle`
-            _hide_values_of_flags(each.params if each else ())
+            _hide_values_of_flags(each.get_params(ctx) if each else ())
         return command
 
     def invoke(self, ctx: Any) -> Any:

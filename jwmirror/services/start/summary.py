@@ -60,7 +60,7 @@ def _headline(mirror: Path, records: Run, is_complete: bool) -> Iterator[str]:
         yield f"Generation {number} is new: {causes[0]}"
         yield from (f"  {_short(cause)}" for cause in causes[1:NAMED])
         if len(causes) > NAMED:
-            yield f"  and {len(causes) - NAMED} other causes; `jwmirror log` lists them"
+            yield f"  and {count(len(causes) - NAMED, 'other cause')}; `jwmirror log` lists them"
     elif is_complete:
         yield f"Generation {number} is up to date: nothing changed since it was published."
     else:
@@ -91,7 +91,7 @@ def _recalibrated(records: Run) -> Iterator[str]:
     traced = traced_reasons(records.chains).values()
     reasons = Counter(words for each in traced for words in set(map(words_of, each)))
     shown = [f"{words} ({number:,})" for words, number in reasons.most_common(REASONS)]
-    more = [f"and {len(reasons) - REASONS} other reasons"] * (len(reasons) > REASONS)
+    more = [f"and {count(len(reasons) - REASONS, 'other reason')}"] * (len(reasons) > REASONS)
     yield f"  because: {'; '.join(map(_short, (*shown, *more)))}"
 
 
