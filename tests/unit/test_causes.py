@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from jwmirror.core.model import Derivation, Entry, Input, Recipe
+from jwmirror.config.load import build_config, read_content
+from jwmirror.core.model import Derivation, Entry, Input, Reason, Recipe
 from jwmirror.core.model.history.causes import Cause, ContentChange, summed_up
+from jwmirror.core.model.history.reasons import place_of_reason
 from jwmirror.core.model.stored import GONE, PRESENT, Setup
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.planning.causes.comparison import causes_between
@@ -337,6 +339,24 @@ def test_a_parameter_names_its_line_also_of_a_recipe_that_is_extended():
     assert [str(cause) for cause in found] == [
         f"jump.rejection_threshold 4.0 -> 5.0 (recipe deep, detector1, {line}): 3 files"
     ]
+
+
+def test_a_config_says_in_which_line_a_parameter_is_set(tmp_path):
+    """Of a recipe, or of the one that it extends; other parameters have no line."""
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "mirror: m\nprograms: [{program: 1345}]\nrecipes:\n  base:\n    parameters:\n"
+        "      detector1: {jump: {rejection_threshold: 6.0}}\n  deep: {extends: base}\n"
+    )
+    config = build_config(read_content(path))
+
+    places = [
+        place_of_reason(config.content, config.places, "deep", reason)
+        for name in ("jump.rejection_threshold", "jump.skip")
+        for reason in [Reason("", "5.0", "6.0", "detector1", "parameter", name)]
+    ]
+
+    assert places == [f"line 6 of {path}", ""]
 
 
 def test_a_result_without_a_record_says_so():

@@ -84,16 +84,12 @@ def test_demo_s_four_acts_do_exactly_what_they_should(played):
 def test_status_tells_what_an_edited_parameter_makes_out_of_date(played):
     """Counts and reasons are those of the run that follows; MAST and CRDS are not asked."""
     assert (played.before["out_of_date"], played.after["out_of_date"]) == ([], [])
-    assert (
-        "deep: 10 exposures and 3 associations out of date: "
-        "detector1: ramp_fit.firstgroup: null -> 1"
-    ) in played.page
+    why = "ramp_fit.firstgroup null -> 1 (detector1, line "
+    assert f"deep: 10 exposures and 3 associations out of date: {why}" in played.page
     found = played.plan["out_of_date"]
     assert levels(played.plan) == {"exposure": 10, "association": 3}
-    assert {(each["level"], *each["reasons"]) for each in found} == {
-        ("exposure", "detector1: ramp_fit.firstgroup: null -> 1"),
-        ("association", "its inputs change"),
-    }
+    (cause,) = {reason for each in found for reason in each["reasons"]}
+    assert cause.startswith(why) and " of " in cause
     assert played.computed == Counter(name for each in found for name in each["pipelines"])
     assert played.requests == 0
 
@@ -118,7 +114,7 @@ def test_parameters_changed_and_changed_back_give_the_first_state(site):
     assert computed == {"image3": 3} and second != first
     deep, twin = out_of_date["deep"], out_of_date["twin"]
     assert [(each["pipelines"], each["ready"]) for each in deep] == [([], ["image3"])] * 3
-    assert "image3: tweakreg.tolerance: 0.7 -> 0.12" in deep[0]["reasons"]
+    assert any(why.startswith("tweakreg.tolerance 0.7 -> 0.12") for why in deep[0]["reasons"])
     assert {(*each["ready"], *each["reasons"]) for each in twin} == {
         ("detector1", "image2", "already computed, not published yet")
     }
