@@ -56,9 +56,11 @@ def test_a_job_waits_for_its_inputs(small_mirror):
     arriving = threading.Timer(0.3, lambda: hidden.rename(late))
     arriving.start()
 
+    began = time.monotonic()
     await_inputs(small_mirror.root, [chain(derivation(inputs=inputs))], latency_s=30)
 
     assert late.exists() and not hidden.exists()
+    assert time.monotonic() - began < 25
 
 
 def test_what_does_not_come_is_not_waited_for_longer(small_mirror, receipt):
