@@ -109,6 +109,7 @@ def test_a_node_that_fails_costs_one_exposure_some_time(slurm_site, local_scienc
     slurm_site.finish(run)
 
     assert slurm_site.jobs(SLOW) == [job, job]
+    assert slurm_site.ends() == {("done",): 3}
     compare("node", slurm_site.outcome(local_science))
 
 
@@ -128,6 +129,7 @@ def test_a_preempted_job_is_requeued(slurm_site, local_science):
     assert message in slurm_site.said()
     assert slurm_site.jobs(SLOW) == [job, job]
     message = message.replace(job, "N")
+    assert slurm_site.ends() == {("done",): 3}
     compare("preempted", slurm_site.outcome(local_science, message))
 
 
