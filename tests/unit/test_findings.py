@@ -9,7 +9,6 @@ from jwmirror.core.model.plan import Published, ReferenceFinding
 from jwmirror.crds.affected import current_findings
 from jwmirror.services.run.conclude import conclude_run
 from jwmirror.services.run.report import write_report
-from jwmirror.store.runs import read_run
 from tests.setup.command_line import answer, run
 from tests.setup.mirrors import EXPOSURE, SmallMirror, image_writer, made_from
 
@@ -103,7 +102,7 @@ def test_a_finding_is_new_once_and_a_correction_stays_while_results_have_it(mirr
 
 
 def test_findings_are_shown_with_their_results(mirror):
-    """At the end of the run, in its report, in status, as JSON, and in the cause."""
+    """At the end of the run, in its report, in status, and as JSON."""
     found = finding(kind="corrected", sha1=USED)
     mirror.record("references.json", replace(NOW, findings=(found,)))
     published = Published(generation=2, is_new=True)
@@ -120,4 +119,3 @@ def test_findings_are_shown_with_their_results(mirror):
     assert f"corrected  {FLAT}  [CRDS says so]" in status and f"made with it: {rate}" in status
     assert (notice["kind"], notice["file"], len(notice["results"])) == ("corrected", FLAT, 4)
     assert "CRDS says so" in page.read_text() and rate in page.read_text()
-    assert "1 reference corrected" in read_run(mirror.run_folder).cause

@@ -92,7 +92,7 @@ def test_a_change_that_was_reported_before_is_not_new(runs):
     assert [(change.file, change.since) for change in again.changes] == [(name, asked_at)]
     assert (first.undone, again.undone) == ((), ())
     (undone,) = rolled_back.undone
-    why = "MAST lists no versions of it; 1 of 1 file with equal science content"
+    why = "its software and references are as before; 1 of 1 file with equal science content"
     assert undone == f"MAST reprocessed jw01345 o001: {why}"
     assert "that is generation 2 again" in rolled_back.notes[0]
 
