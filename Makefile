@@ -9,7 +9,7 @@ export JWMIRROR_REAL_DATA ?= $(wildcard $(REAL))
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install wheels development environments demo quick test torture mutants check types format docs site reliability troubles \
+.PHONY: help install wheels development environments demo quick test coverage torture mutants check types format docs site reliability troubles \
   bench lock upgrade clean
 
 help:  ## list the targets
@@ -55,14 +55,15 @@ demo: install  ## run the workflow on a simulated observatory, in four acts (5 m
 	$(BIN)/python -m demo
 
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-COVERED := --cov=jwmirror --cov-report=term:skip-covered
 
 quick: development  ## run the unit tests only (minutes)
 	$(PYTEST) tests/unit
 
-test: development  ## run all tests, up to four at a time, and measure the coverage of the unit tests
-	$(PYTEST) tests/unit $(COVERED)
-	$(PYTEST) --ignore=tests/unit
+test: development  ## run all tests, up to four at a time
+	$(PYTEST)
+
+coverage: development  ## measure the coverage of the unit tests (minutes)
+	$(PYTEST) tests/unit --cov=jwmirror --cov-report=term:skip-covered
 
 torture: development  ## run the long tests: 2,000 kills, 1,000 power cuts and a private Slurm (as root), disk errors, 20,000 odd files
 	JWMIRROR_TORTURE=long $(BIN)/python -m pytest --timeout 7200 tests/torture
@@ -75,7 +76,7 @@ check: development site types  ## formatting, lint, types (as `make types`), lin
 	$(BIN)/ruff check .
 	$(BIN)/snakefmt --check Snakefile rules workflow
 	$(BIN)/snakemake --lint
-	@$(BIN)/coverage report --skip-covered 2>/dev/null || echo "Test coverage: not measured yet; make test does."
+	@$(BIN)/coverage report --skip-covered 2>/dev/null || echo "Test coverage: not measured yet; make coverage does."
 
 types: development  ## check the static types; pyproject.toml ([tool.mypy]) says which are required where
 	$(BIN)/mypy jwmirror jwmirror_simulator demo

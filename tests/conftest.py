@@ -28,6 +28,16 @@ remove_user_variables()  # as at the start of a run; later, it would remove what
 settings.register_profile("busy", deadline=None)  # a busy machine is no reason to fail
 settings.load_profile("busy")
 
+UNIT = Path(__file__).parent / "unit"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests that start processes first.
+
+    They are long: at the end, all processes but one would wait for the last of them.
+    """
+    items.sort(key=lambda item: UNIT in item.path.parents)
+
 
 def need(missing: str) -> None:
     """Skip the test for this reason; where all parts must be there (CI), fail instead."""

@@ -143,9 +143,9 @@ def test_a_raw_exposure_is_described_later(without_jwst, tmp_path, monkeypatch):
 
 def test_the_software_of_a_mirror_is_known_without_jwst(without_jwst):
     """A kept answer depends on the packages that are installed."""
-    versions, engine = _software("")
+    _, folders, engine = _software("")
 
-    assert (versions["astropy"], engine) == (version("astropy"), {})
+    assert f"astropy-{version('astropy')}.dist-info" in folders and engine == {}
 
 
 def test_flags_have_the_names_of_jwst():
