@@ -101,26 +101,22 @@ class ResultTracer:
         recipe = name[0]
         if recipe not in self.new.recipe_names:
             return (Cause("removed", recipe=recipe),)
-        made = self.lookups.derivation(key)
-        roots = self._of_inputs(recipe, made.inputs if made else ())
-        return (
-            roots
-            or self._of_recipe(recipe)
-            or self._by_program.get(program_of(name[1].partition("/")[2]), ())
-            or (Cause("withdrawn", recipe=recipe),)
-        )
+        return self._of_inputs_and_recipe(name, key) or (Cause("withdrawn", recipe=recipe),)
 
     def _of_new(self, name: Name, key: str) -> Iterable[Cause]:
         recipe = name[0]
         if recipe not in self.old.recipe_names:
             return (Cause("added", recipe=recipe, where=self.new.place("recipes", recipe)),)
+        return self._of_inputs_and_recipe(name, key) or (Cause("found", recipe=recipe),)
+
+    def _of_inputs_and_recipe(self, name: Name, key: str) -> Iterable[Cause]:
+        """Return what happened to the inputs of a result, its recipe, or its associations."""
+        recipe, result = name
         made = self.lookups.derivation(key)
-        roots = self._of_inputs(recipe, made.inputs if made else ())
         return (
-            roots
+            self._of_inputs(recipe, made.inputs if made else ())
             or self._of_recipe(recipe)
-            or self._by_program.get(program_of(name[1].partition("/")[2]), ())
-            or (Cause("found", recipe=recipe),)
+            or self._by_program.get(program_of(result.partition("/")[2]), ())
         )
 
     def _of_inputs(self, recipe: str, inputs: Iterable[Input]) -> list[Cause]:
