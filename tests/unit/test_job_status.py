@@ -1,5 +1,7 @@
 """How jobs of PBS and LSF are doing, in the words of Snakemake."""
 
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -49,11 +51,35 @@ def test_the_status_of_a_job_is_that_of_its_scheduler(tmp_path, scheduler, answe
     assert done.stdout == f"{status}\n"
 
 
-def test_the_profile_asks_with_the_python_that_runs_snakemake():
-    """Whether or not its environment is activated: a login node may have no `python`."""
-    profile = yte.process_yaml((PROGRAM.parent / "config.yaml").read_text())
+def profile(text: str, folder: Path, monkeypatch) -> dict:
+    """Return the profile as Snakemake reads it in a folder."""
+    monkeypatch.chdir(folder)
+    return yte.process_yaml(text)
 
-    python, program, scheduler = profile["cluster-generic-status-cmd"].split()
+
+def test_the_profile_asks_with_the_python_that_runs_snakemake(tmp_path, monkeypatch):
+    """Whether or not its environment is activated: a login node may have no `python`.
+
+    The program is that of the installed workflow, in whatever folder the run is started.
+    """
+    read = profile((PROGRAM.parent / "config.yaml").read_text(), tmp_path, monkeypatch)
+
+    python, program, scheduler = shlex.split(read["cluster-generic-status-cmd"])
 
     assert python == sys.executable
-    assert (Path(program).name, scheduler) == (PROGRAM.name, "pbs")
+    assert (Path(program), scheduler) == (PROGRAM, "pbs")
+
+
+def test_the_lines_for_lsf_are_right_too(tmp_path, monkeypatch):
+    """They are comments until somebody needs them. A wheel keeps no permission to execute."""
+    text = (PROGRAM.parent / "config.yaml").read_text()
+    text = re.sub(r"(?m)^cluster-generic-\w+-cmd:.*\n(  .*\n)*", "", text)
+
+    read = profile(re.sub(r"(?m)^# (?=cluster-generic|  )", "", text), tmp_path, monkeypatch)
+
+    shell, program, *words = shlex.split(read["cluster-generic-submit-cmd"])
+    assert shell == "sh" and Path(program) == PROGRAM.parent / "bsub.sh"
+    assert words[:2] == ["-J", "jwmirror"] and "{resources.mem_mb}MB" in words
+    assert words[-1] == "span[hosts=1] rusage[mem={resources.mem_mb}MB]"
+    assert shlex.split(read["cluster-generic-status-cmd"])[-1] == "lsf"
+    assert read["cluster-generic-cancel-cmd"] == "bkill"

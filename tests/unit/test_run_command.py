@@ -87,6 +87,27 @@ def test_profiles_of_the_workflow_are_found_from_any_folder(folder):
     assert snakemake_arguments(words, folder)[2:] == words
 
 
+@pytest.mark.parametrize("option", ["--workflow-profile", "--profile"])
+def test_profiles_of_the_workflow_have_names(folder, option):
+    """As a profile of the workflow in either case: as --profile, profiles/default would win."""
+    expected = ["--workflow-profile", str(workflow_folder() / "profiles/slurm")]
+    assert snakemake_arguments([option, "slurm"], folder)[2:] == expected
+    assert snakemake_arguments([f"{option}=profiles/slurm"], folder)[2:] == expected
+    assert snakemake_arguments([option, "unknown"], folder)[2:] == [option, "unknown"]
+
+
+def test_a_profile_of_the_user_comes_first(folder, monkeypatch):
+    """That of --profile may be in the user's config folder; beside another one it stays one."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "settings"))
+    both = ["--profile", "slurm", "--workflow-profile", "none"]
+    installed = str(workflow_folder() / "profiles/slurm")
+    assert snakemake_arguments(both, folder)[2:] == ["--profile", installed, *both[2:]]
+
+    (folder / "settings/snakemake/slurm").mkdir(parents=True)
+
+    assert snakemake_arguments(["--profile", "slurm"], folder)[2:] == ["--profile", "slurm"]
+
+
 def test_config_with_a_file_is_as_in_other_commands(folder):
     """Snakemake's own --config takes KEY=VALUE, and would end with a message about pairs."""
     assert snakemake_arguments(["--config", "my.yaml"], folder)[2:] == ["--configfile", "my.yaml"]

@@ -16,7 +16,7 @@ def run_command(
         list[str] | None,
         typer.Argument(
             metavar="ARGUMENT",
-            help="Of Snakemake: -n, --cores 4, --configfile FILE, --workflow-profile slurm...",
+            help="Of Snakemake: -n, --cores 4, --configfile FILE, --profile slurm...",
             show_default=False,
         ),
     ] = None,

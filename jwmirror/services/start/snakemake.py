@@ -16,7 +16,9 @@ from jwmirror.config.workflow_files import workflow_in
 from jwmirror.core.errors import StoreError, plain_text
 
 COMMAND = (sys.executable, "-m", "snakemake")
-SNAKEFILE, PROFILE, CONFIG = "--snakefile", "--workflow-profile", "--config"
+SNAKEFILE, CONFIG = "--snakefile", "--config"
+PROFILE, USER_PROFILE = "--workflow-profile", "--profile"
+SITE_PROFILES = Path("/etc/xdg/snakemake")  # where Snakemake looks for those of --profile, too
 LOGS = Path(".snakemake") / "log"  # beside Snakemake's own, which lack the output of jobs
 PRIVATE = 0o600  # jobs may print numbers that were measured on exclusive data
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -26,24 +28,40 @@ def snakemake_arguments(arguments: Sequence[str], folder: Path) -> list[str]:
     """Return the arguments for Snakemake: the user's, and the Snakefile if they name none.
 
     The Snakefile is that of `folder`, or the installed one. A profile that `folder` lacks is taken
-    from beside the Snakefile. `--config FILE`, as other commands of jwmirror know it, becomes
-    `--configfile FILE`: Snakemake's own `--config` takes KEY=VALUE only.
+    from beside the Snakefile, by its path or its name (`slurm`), also if it is given as `--profile`
+    and the user has none of this name: profiles/default would overrule it there. `--config FILE`,
+    as other commands of jwmirror know it, becomes `--configfile FILE`: Snakemake's own `--config`
+    takes KEY=VALUE only.
     """
     workflow = workflow_in(folder)
     words = [word for argument in arguments for word in _split(argument)]
     for place, (option, value) in enumerate(pairwise(words), start=1):
-        if option == PROFILE and not (folder / value).exists() and (workflow / value).exists():
-            words[place] = str(workflow / value)
+        if option in (PROFILE, USER_PROFILE) and (path := _profile(option, value, folder)):
+            words[place] = str(path)
+            if PROFILE not in words:
+                words[place - 1] = PROFILE
         if option == CONFIG and "=" not in value:
             words[place - 1] = "--configfile"
     own = not any(word in ("-s", SNAKEFILE) for word in words)
     return [*([SNAKEFILE, str(workflow / "Snakefile")] if own else []), *words]
 
 
+def _profile(option: str, name: str, folder: Path) -> Path | None:
+    """Return the profile of the workflow with this path or name, unless the user has one of it."""
+    own = [folder / name]
+    if option == USER_PROFILE:
+        home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        own += [home / "snakemake" / name, SITE_PROFILES / name]
+    workflow = workflow_in(folder)
+    shipped = (workflow / name, workflow / "profiles" / name)
+    found = next((path for path in shipped if (path / "config.yaml").is_file()), None)
+    return None if any(path.exists() for path in own) else found
+
+
 def _split(argument: str) -> Sequence[str]:
     """Return the option and the value in --option=value, of those that are looked at."""
     option, is_joined, value = argument.partition("=")
-    names = (SNAKEFILE, PROFILE, CONFIG)
+    names = (SNAKEFILE, PROFILE, USER_PROFILE, CONFIG)
     return (option, value) if is_joined and option in names else (argument,)
 
 
