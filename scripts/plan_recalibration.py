@@ -1,10 +1,9 @@
 """Plan the recalibration of one level: exposures, or associations of a stage."""
 
-import sys
 from pathlib import Path
 
 import jwmirror.core.model as records
-from jwmirror.core.log import log_to
+from jwmirror.core.log import log_to, print_note
 from jwmirror.core.model.plan import JobLimits, PlansAhead
 from jwmirror.services.run.plan import plan_recalibration
 from jwmirror.services.run.session import failures_are_recorded
@@ -25,6 +24,7 @@ with failures_are_recorded(Path(snakemake.params.run), "plan_recalibration"):
         **snakemake.params.bounds,
         selections=records.parse(snakemake.params.selections, tuple[records.Selection, ...]),
     )
-sys.stderr.writelines(f"{warning}\n" for warning in planned.warnings)
+for warning in planned.warnings:
+    print_note(warning)
 records.write(snakemake.output.plan, planned.plan)
 records.write(snakemake.output.ahead, PlansAhead(plans=planned.ahead))

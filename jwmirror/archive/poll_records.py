@@ -93,18 +93,9 @@ def previous_poll_time(folder: Path, program: int) -> str:
 
 
 def previous_doubts(folder: Path, programs: Iterable[int]) -> list[Doubt]:
-    """Return what the newest poll of each program before a run did not believe.
-
-    A program that is not in the newest poll of all programs was not in the config then.
-    """
-    missing = set(programs)
-    doubts: list[Doubt] = []
-    for _, poll in _earlier_polls(folder) if missing else ():
-        doubts += (doubt for doubt in poll.doubts if doubt.program in missing)
-        missing -= poll.programs
-        if not (missing and (poll.limited_to or poll.is_skipped)):
-            break
-    return doubts
+    """Return what the newest poll of each program before a run did not believe."""
+    polls = _newest_polls(folder, programs)
+    return [doubt for missing, poll in polls for doubt in poll.doubts if doubt.program in missing]
 
 
 def previous_changes(folder: Path, programs: Iterable[int]) -> dict[tuple[str, str, str], str]:
@@ -112,18 +103,27 @@ def previous_changes(folder: Path, programs: Iterable[int]) -> dict[tuple[str, s
 
     They are by kind, URI and version. Withheld files are left out.
     """
-    missing = set(programs)
     found: dict[tuple[str, str, str], str] = {}
-    for _, poll in _earlier_polls(folder) if missing else ():
+    for missing, poll in _newest_polls(folder, programs):
         asked_at = {listing.program: listing.asked_at for listing in poll.listings}
         for change in poll.changes:
             program = change.product.program
             if program in missing and program in asked_at and change.kind != WITHHELD:
                 found[change.name] = change.since or asked_at[program]
-        missing -= poll.programs
-        if not (missing and poll.limited_to):
-            break
     return found
+
+
+def _newest_polls(folder: Path, programs: Iterable[int]) -> Iterator[tuple[frozenset[int], Poll]]:
+    """Yield the polls before a run, newest first, each with the programs that no newer one had.
+
+    A program that is not in the newest poll of all programs was not in the config then.
+    """
+    missing = frozenset(programs)
+    for _, poll in _earlier_polls(folder) if missing else ():
+        yield missing, poll
+        missing -= poll.programs
+        if not (missing and poll.is_partial):
+            break
 
 
 def _earlier_polls(folder: Path) -> Iterator[tuple[Path, Poll]]:

@@ -93,6 +93,13 @@ def send_message(message: RunMessage) -> None:
             file.write(bytes(encoded(message)))
 
 
+def print_note(text: str) -> None:
+    """Print a remark for people on standard error, and send it to `jwmirror run`."""
+    text = printable(text, LINES)
+    send_message(RunMessage(kind="note", text=text))
+    print(text, file=sys.stderr, flush=True)
+
+
 def read_messages(path: Path) -> list[RunMessage]:
     """Return the messages in a file, without one that is being written."""
     lines = path.read_bytes().split(b"\n")[:-1]

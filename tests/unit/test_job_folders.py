@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import CalibrationError
+from jwmirror.core.log import MESSAGES, read_messages
 from jwmirror.core.model import write
 from jwmirror.core.model.jobs.attempts import Attempt
 from jwmirror.core.model.run import Executor
@@ -175,8 +176,8 @@ def test_only_unusual_reasons_to_wait_are_reported():
     }
 
 
-def test_each_reason_is_reported_once(monkeypatch, capsys):
-    """With what to do; until the run ends."""
+def test_each_reason_is_reported_once(tmp_path, monkeypatch, capsys):
+    """With what to do; until the run ends. `jwmirror run` shows it, too."""
     ended = threading.Event()
     answers = [[("2", "PartitionTimeLimit")]] * 3
 
@@ -189,9 +190,14 @@ def test_each_reason_is_reported_once(monkeypatch, capsys):
     monkeypatch.setattr(waiting, "waiting_jobs", answer)
     monkeypatch.setattr(waiting, "requeue_preempted_jobs", lambda name: [])
 
+    notes = tmp_path / "notes"
+    notes.touch()
+    monkeypatch.setenv(MESSAGES, str(notes))
+
     watch_waiting_jobs("run-1", ended)
 
     message = capsys.readouterr().err
+    assert [note.text for note in read_messages(notes)] == message.splitlines()
     assert message.count("Slurm does not start 2: PartitionTimeLimit.") == 1
     assert "`scontrol show job 2`" in message
 

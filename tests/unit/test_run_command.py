@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jwmirror.config.workflow_files import workflow_folder
-from jwmirror.core.log import MESSAGES, read_messages, send_message
+from jwmirror.core.log import MESSAGES, print_note, read_messages, send_message
 from jwmirror.core.model import Failure, Orders, Plan, SettleResult
 from jwmirror.core.model.plan import Published
 from jwmirror.core.model.run import RunMessage
@@ -133,6 +133,18 @@ def test_messages_arrive_in_order_and_only_where_a_run_waits_for_them(tmp_path, 
         file.write(b'{"kind": "no')  # the next one is being written
 
     assert [message.text for message in read_messages(path)] == ["line 1\nline 2", "broken"]
+
+
+def test_a_note_is_printed_and_sent(tmp_path, monkeypatch, capsys):
+    """`jwmirror run` keeps what Snakemake prints in a log; a job that waits would wait unseen."""
+    path = tmp_path / "messages"
+    path.touch()
+    monkeypatch.setenv(MESSAGES, str(path))
+
+    print_note("Slurm does not start 2: \x1b[2J")
+
+    assert read_messages(path) == [RunMessage(kind="note", text="Slurm does not start 2: \\x1b[2J")]
+    assert capsys.readouterr().err == "Slurm does not start 2: \\x1b[2J\n"
 
 
 def test_the_error_of_a_conclusion_is_one_sentence_with_details():

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.model import Plan, Poll, References, SettleResult
+from jwmirror.core.model import Plan, Poll, References, SettleResult, Wait
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import JobLimits
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.services.run.holdings import Holdings
-from jwmirror.services.run.plan import LevelPlanner, plan_recalibration
+from jwmirror.services.run.plan import SHOWN, LevelPlanner, plan_recalibration, warnings_of
 from jwmirror.services.run.results import ResultStore
 from tests.setup.plans import DEEP, MOSAIC, PlanSources, exposure, image2, image3
 
@@ -60,6 +60,19 @@ def test_what_a_later_level_refuses_is_known_before_the_first_job(empty_mirror):
         "image3: jwst_0001.pmap has no flat reference",
     )
     assert planner.plan_levels([*plans] * 3, is_preview=True) == ()
+
+
+def test_warnings_say_what_will_fail_and_the_rest_is_counted():
+    """A mirror may have thousands of mosaics that fit no partition, and a terminal 24 lines."""
+    refused = [Wait("deep", f"mosaic{n}", "no flat reference") for n in range(SHOWN + 2)]
+    few, many = (replace(BELOW, failures=tuple(waits)) for waits in (refused[:2], refused))
+
+    assert warnings_of([BELOW], [few], JobLimits()) == [
+        "deep/mosaic0 will fail: no flat reference",
+        "deep/mosaic1 will fail: no flat reference",
+    ]
+    *shown, last = warnings_of([BELOW], [many], JobLimits())
+    assert len(shown) == SHOWN and last == "... and 2 more; `jwmirror plan --all` lists them"
 
 
 def test_plans_made_in_advance_are_taken_one_by_one(empty_mirror):

@@ -1,8 +1,10 @@
 """Runs at a site without internet: MAST is not asked, and the mirror stays as it is."""
 
+from dataclasses import replace
+
 import pytest
 
-from jwmirror.archive.poll_records import previous_doubts, previous_poll_time
+from jwmirror.archive.poll_records import previous_changes, previous_doubts, previous_poll_time
 from jwmirror.config.load import build_config
 from jwmirror.config.yaml_files import parse_yaml
 from jwmirror.core.model import Doubt, Poll, References, Scope, Selection, SettleResult, read, write
@@ -36,7 +38,7 @@ def test_a_run_without_a_poll_asks_nobody_and_changes_nothing(runs, archive):
     before, undecided = Generations(runs.mirror).entries(), read_undecided(runs.mirror)
     poll, asked = read(runs.files(1).poll, Poll), len(archive.requests)
     doubt = Doubt(program=1345, why="cut", since="2026-03-01")
-    write(runs.files(1).poll, Poll(listings=poll.listings, changes=(), doubts=(doubt,)))
+    write(runs.files(1).poll, replace(poll, doubts=(doubt,)))
     add_events(runs.mirror, [Scope(program=1345)])
     write_undecided(runs.mirror, undecided | {URI: "2026-01-01"})
 
@@ -52,7 +54,11 @@ def test_a_run_without_a_poll_asks_nobody_and_changes_nothing(runs, archive):
     assert len(pending_events(runs.mirror)) == 1
     assert records.poll.is_skipped
     assert previous_doubts(runs.files(3).folder, {1345}) == [doubt]
-    assert previous_poll_time(runs.files(3).folder, 1345) == poll.listings[0].asked_at
+    asked_at = poll.listings[0].asked_at
+    assert previous_poll_time(runs.files(3).folder, 1345) == asked_at
+    assert previous_changes(runs.files(3).folder, {1345}) == {
+        change.name: asked_at for change in poll.changes
+    }
 
 
 @pytest.mark.parametrize("is_skipped", [True, False])

@@ -336,6 +336,11 @@ class Poll:
         return {listing.program for listing in self.listings} | doubted
 
     @property
+    def is_partial(self) -> bool:
+        """True if programs of the config were not polled: of events, or without an archive."""
+        return bool(self.limited_to) or self.is_skipped
+
+    @property
     def repeated(self) -> Self:
         """The poll as the next one finds it if nothing changes, and this run did all of its work.
 

@@ -212,7 +212,7 @@ def _notes_on_run(run: Run, config: Config) -> Iterator[str]:
         )
     if run.poll and run.poll.is_skipped:
         yield "the last run did not ask MAST (archive.source: none in its config)."
-    if run.poll is None or run.poll.limited_to or run.poll.is_skipped:  # not all was polled
+    if run.poll is None or run.poll.is_partial:
         return
     selected = {selection.program for selection in config.selections}
     for program in sorted(selected - run.poll.programs):

@@ -67,7 +67,7 @@ def _is_finished(records: Run) -> bool:
         return False
     waits = [wait for plan in records.plans for wait in (*plan.waits, *plan.failures)]
     pending = (
-        *(records.failures, records.refused, poll.doubts, poll.limited_to, poll.is_skipped),
+        *(records.failures, records.refused, poll.doubts, poll.is_partial),
         *(settling.unsettled, settling.doubted, references.unwatched),
         *(references.missing_contexts, references.gaia.missing, references.gaia.notes),
         [wait for wait in waits if wait.cause in MAY_END],

@@ -41,6 +41,8 @@ from jwmirror.services.run.references import offline_resolvers
 from jwmirror.services.run.results import ResultStore, stage_times
 from jwmirror.store.entries import results_of_run
 
+SHOWN = 10  # warnings of one run
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedLevels:
@@ -94,15 +96,22 @@ def plan_recalibration(
     later = () if below else planner.plan_levels(below=plans, is_preview=True)
     if not below:
         check_results((*plans, *later), max_results)
-    warnings = () if below else tuple(_warnings(plans, later, limits))
+    warnings = () if below else tuple(warnings_of(plans, later, limits))
     return PlannedLevels(plan=plans[0], ahead=plans[1:], warnings=warnings)
 
 
-def _warnings(plans: Iterable[Plan], later: Sequence[Plan], limits: JobLimits) -> Iterator[str]:
-    """Yield what later levels will refuse, and what fits no partition."""
-    for wait in (wait for plan in later for wait in plan.failures):
-        yield f"{wait.recipe}/{wait.product} will fail: {wait.why}"
-    yield from too_large((chain for plan in (*plans, *later) for chain in plan.chains), limits)
+def warnings_of(plans: Iterable[Plan], later: Sequence[Plan], limits: JobLimits) -> list[str]:
+    """Return in words what later levels will refuse, and what fits no partition; SHOWN of many."""
+    failures = (wait for plan in later for wait in plan.failures)
+    chains = (chain for plan in (*plans, *later) for chain in plan.chains)
+    warnings = [f"{each.recipe}/{each.product} will fail: {each.why}" for each in failures]
+    warnings += too_large(chains, limits)
+    if len(warnings) <= SHOWN:
+        return warnings
+    return [
+        *warnings[:SHOWN],
+        f"... and {len(warnings) - SHOWN} more; `jwmirror plan --all` lists them",
+    ]
 
 
 @dataclass(frozen=True)

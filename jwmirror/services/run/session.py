@@ -20,7 +20,7 @@ from jwmirror.config.sources import read_sources
 from jwmirror.core.errors import LimitError, LockedError, StoreError, error_line
 from jwmirror.core.files import as_store_error, make_private
 from jwmirror.core.jsonio import parse, read, write
-from jwmirror.core.log import send_message
+from jwmirror.core.log import print_note, send_message
 from jwmirror.core.mirror import RUN_ID_FORM
 from jwmirror.core.model import Chain, Recipe
 from jwmirror.core.model.plan import (
@@ -91,7 +91,7 @@ def config_or_exit(
         sources = read_sources(files or default, options, ADVICE)
         config = build_checked_config(sources, check_steps)
     for note in environment_notes(config.recipes if check_steps else ()):
-        _note(f"Note: {note}")
+        print_note(f"Note: {note}")
     return config
 
 
@@ -164,7 +164,7 @@ class RunSession:
         except StoreError as error:
             _end_with_error(str(error))
         if removed := remove_user_variables():
-            _note(
+            print_note(
                 f"Not used: {', '.join(removed)} of your environment; `references` in the "
                 "config says which CRDS server, context and cache are used."
             )
@@ -231,14 +231,8 @@ class RunSession:
         except LockedError as error:
             if not self._wait:
                 raise
-            _note(f"Waiting: {error}")
+            print_note(f"Waiting: {error}")
         return acquire_lock(self.mirror, purpose, wait_s=None, name=RUN_LOCK)
-
-
-def _note(text: str) -> None:
-    """Print a remark, also by `jwmirror run`."""
-    send_message(RunMessage(kind="note", text=text))
-    print(text, file=sys.stderr)
 
 
 def _end_with_error(text: str, code: int = 1) -> NoReturn:

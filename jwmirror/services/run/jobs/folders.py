@@ -6,7 +6,6 @@ may have jobs; a job that finds no mark ends, because another run may compute th
 
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from jwmirror.core.errors import CalibrationError
+from jwmirror.core.log import print_note
 from jwmirror.core.model.jobs.attempts import Attempt
 from jwmirror.core.model.run import Executor
 from jwmirror.engine import slurm
@@ -101,10 +101,12 @@ def take_over(work: Path, files: RunFiles) -> None:
     cancelled = slurm.cancel_waiting_jobs(executor.job_name) if executor.job_name else []
     if cancelled:
         jobs = count(len(cancelled), "job")
-        _say(f"Cancelled {jobs} of run {work.name}, which was killed: {', '.join(cancelled)}.")
+        print_note(
+            f"Cancelled {jobs} of run {work.name}, which was killed: {', '.join(cancelled)}."
+        )
     at_work = [job for job in _jobs(work, files) if not job.is_over()]
     if at_work:
-        _say(
+        print_note(
             f"Waiting for {count(len(at_work), 'job')} of run {work.name}, which was killed: "
             f"{', '.join(job.description for job in at_work)}. Their results are used. You may "
             "end them, and lose what they are computing."
@@ -153,7 +155,3 @@ def _jobs(work: Path, files: RunFiles) -> list[JobWatch]:
     return [
         JobWatch(folder, record or unknown) for folder, record in zip(folders, records, strict=True)
     ]
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr)

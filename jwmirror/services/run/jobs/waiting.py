@@ -4,11 +4,11 @@ While a run is at work, it reports the first with Slurm's reason, and requeues t
 """
 
 import re
-import sys
 import threading
 from collections.abc import Iterable, Iterator
 
 from jwmirror.core.grouping import group_by
+from jwmirror.core.log import print_note
 from jwmirror.engine.slurm import requeue_preempted_jobs, waiting_jobs
 
 LOOK_S = 20.0
@@ -28,11 +28,11 @@ def watch_waiting_jobs(job_name: str, ended: threading.Event) -> None:
     reported: set[str] = set()
     while not ended.wait(LOOK_S):
         for job in requeue_preempted_jobs(job_name):
-            print(f"Slurm has preempted job {job}; it is requeued.", file=sys.stderr)
+            print_note(f"Slurm has preempted job {job}; it is requeued.")
         for reason, jobs in unusual_waits(waiting_jobs(job_name)):
             if reason not in reported:
                 reported.add(reason)
-                print(_message(reason, jobs), file=sys.stderr)
+                print_note(_message(reason, jobs))
 
 
 def unusual_waits(jobs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
