@@ -1,12 +1,13 @@
 """Sizes, times, counts, tables and lists, formatted for people."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from rich.table import Table
 from rich.text import Text
 
 from jwmirror.core.model import Reason
+from jwmirror.core.model.history.causes import Cause, ContentChange
 from jwmirror.core.model.stored import GONE, PRESENT
 
 STATES = {PRESENT: "listed at MAST", GONE: "no longer listed"}
@@ -57,6 +58,23 @@ def reason_text(reason: Reason) -> str:
     """Return a reason in words; of a changed state, only the words for the states."""
     old, new = (STATES.get(value, value) for value in (reason.old, reason.new))
     return f"{old} -> {new}" if reason.what == "state" else str(reason)
+
+
+def why_changed(
+    causes: Iterable[Cause],
+    content: ContentChange | None,
+    reasons: Sequence[Reason],
+    verbose: bool = False,
+) -> list[str]:
+    """Return why a file has another version: its causes, and how the content of MAST's differs.
+
+    Where no cause is known, and if verbose, the differences between the two records.
+    """
+    words = [cause.words for cause in causes]
+    lines = [*words, *([str(content)] if content else [])]
+    if verbose:
+        return list(dict.fromkeys([*lines, *(each.with_hashes for each in reasons)]))
+    return lines if words else [*map(reason_text, reasons), *lines]
 
 
 def empty_table(title: str, *columns: str, whole: Collection[str] = ()) -> Table:

@@ -1,6 +1,7 @@
 """`jwmirror diff`: two generations, two recipes, or one file in them, of a small mirror."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ CAL = f"{EXPOSURE}_cal.fits"
 UPSTREAM = f"upstream/jw01345/o001/{CAL}"
 DEEP, QUICK = (f"recalibrated/{recipe}/jw01345/o001/{CAL}" for recipe in ("deep", "quick"))
 ASN = "jw01345-o001_image3_asn.json"
+HASH = re.compile(r"\b(?=[0-9]*[a-f])[0-9a-f]{8,64}\b")
 
 
 def run_diff(*arguments: object, code: int = 0) -> str:
@@ -55,9 +57,27 @@ def test_two_generations_are_compared_file_by_file(mirror):
 
     counts = "1 new, 2 changed, 1 with equal content and new information, 1 gone"
     assert f"generation 1 -> generation 2: {counts}" in page
-    assert f"{UPSTREAM} [CAL_VER: 1.18.0 -> 1.19.0; CRDS_CTX: jwst_1322.pmap -> jwst" in page
-    assert f"{DEEP} [equal science content; image2: jump.rejection_threshold: 4.0 -> 5.0]" in page
-    assert "same_pool.csv [listed at MAST -> no longer listed]" in page
+    reprocessed = "MAST reprocessed jw01345 o001: CAL_VER 1.18.0 -> 1.19.0, CRDS_CTX jwst_1322.pmap"
+    parameter = "jump.rejection_threshold 4.0 -> 5.0 (recipe deep, image2): 1 file"
+    unlisted = "no longer listed by MAST (kept here), jw01345 o001: 1 file"
+    assert f"{UPSTREAM} [{_number(reprocessed, page)}]" in page
+    assert f"{DEEP} [{_number(parameter, page)}; equal science content]" in page
+    assert f"same_pool.csv [{_number(unlisted, page)}]" in page
+
+
+def _number(cause: str, page: str) -> str:
+    """The number that a page gives a cause."""
+    before, found, _ = page.partition(f"] {cause}")
+    assert found, (cause, page)
+    return before.rpartition("[")[2]
+
+
+def test_hashes_appear_with_verbose_only(mirror):
+    """Of the content of inputs, and of MAST's checksums."""
+    brief = run_diff("1", "2", "--all", "--mirror", mirror.root)
+    page = run_diff("1", "2", "--all", "--verbose", "--mirror", mirror.root)
+
+    assert not HASH.search(brief) and "jump.rejection_threshold: 4.0 -> 5.0" in page
 
 
 def test_a_difference_as_json(mirror):
@@ -109,7 +129,7 @@ def test_a_file_is_told_in_one_word_first(mirror):
     assert both.startswith("header only")
     assert upstream.startswith("pixels changed")
     assert same.startswith("identical")
-    assert "jump.rejection_threshold: 4.0 -> 5.0" in both
+    assert "jump.rejection_threshold 4.0 -> 5.0 (recipe deep, image2)" in both
     page = " ".join(upstream.split())
     assert "CAL_VER: 1.18.0 -> 1.19.0" in page
     assert "SCI 40x50 float32 1 (0.05 %)" in page

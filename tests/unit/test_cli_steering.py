@@ -130,7 +130,9 @@ def test_the_history_of_a_file(steered):
     assert [(each["first"], each["last"]) for each in found] == [(1, 2), (3, 3)]
     reasons = [tuple(each[key] for key in ("what", "old", "new")) for each in found[1]["reasons"]]
     assert ("CAL_VER", "1.18.0", "1.19.0") in reasons
-    assert "CAL_VER: 1.18.0 -> 1.19.0" in run("log", former.filename, *at)
+    assert "MAST reprocessed jw01345 o001: CAL_VER 1.18.0 -> 1.19.0" in run(
+        "log", former.filename, *at
+    )
     assert "did you mean" in run("log", "jw01345-o001_image3_as.json", *at, code=1)
 
 

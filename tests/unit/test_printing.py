@@ -134,7 +134,7 @@ def test_a_note_of_the_user_is_recorded_in_one_printable_line(small_mirror):
         (["log"], SHOWN),
         (["explain", "jw01345001001_02101_00001_nrcb1_uncal.fits"], SHOWN),
         (["log", "jw01345001001_02101_00001_nrcb1_uncal.fits"], ""),
-        (["diff", "1", "2"], SHOWN),
+        (["diff", "1", "2", "--verbose"], SHOWN),
     ],
 )
 def test_pages_show_texts_from_outside_as_they_are(attacked_mirror, command, shown):

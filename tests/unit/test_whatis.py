@@ -166,7 +166,9 @@ def test_a_version_is_shown_with_what_became_of_it(archive_mirror, empty_mirror,
     file = answer("whatis", old, "--mirror", empty_mirror.root)["files"][0]
 
     assert f"upstream/jw01345/o003/{name}  (generation 2), CAL_VER 1.17.1" in page
-    assert "replaced in the current generation: CAL_VER: 1.17.1 -> 1.18.0" in page
+    why = "MAST reprocessed jw01345 o003: CAL_VER 1.17.1 -> 1.18.0"
+    assert f"replaced in the current generation: {why}" in page
+    assert [cause["kind"] for cause in file["known"][0]["causes"]] == ["reprocessed"]
     assert (file["kind"], file["known"][0]["state"]) == ("version", "replaced")
 
 
@@ -212,7 +214,8 @@ def test_outdated_lists_what_was_replaced_and_why(archive_mirror, empty_mirror, 
     assert [Path(each["file"]).name for each in found["replaced"]] == ["old.fits"]
     assert [Path(each["file"]).name for each in found["different"]] == [other]
     assert (found["files"], found["present"]) == (4, 1)
-    assert "old.fits: replaced in the current generation: CAL_VER: 1.16.0 -> 1.18.0" in page
+    why = "MAST reprocessed jw01345 o003: CAL_VER 1.16.0 -> 1.18.0"
+    assert f"old.fits: replaced in the current generation: {why}" in page
     assert f"{other}: by its header CAL_VER: 1.16.0 -> 1.18.0" in page
     assert "1 not of this mirror" in page
 

@@ -25,6 +25,7 @@ def diff_command(
     config: options.ConfigFile = None,
     mirror: options.Mirror = None,
     all_lines: options.AllLines = False,
+    verbose: options.Verbose = False,
     as_json: options.Json = False,
 ) -> None:
     """List the files that differ between two generations or recipes, and why.
@@ -36,7 +37,7 @@ def diff_command(
     root = options.find_mirror(mirror, config)
     if file is None:
         states = diff_states(root, old, new, recipe)
-        output.show(states, lambda shown: state_page(shown, all_lines), as_json)
+        output.show(states, lambda shown: state_page(shown, all_lines, verbose), as_json)
     else:
         files = diff_file(root, old, new, file, recipe)
-        output.show(files, lambda shown: files_page(shown, all_lines), as_json)
+        output.show(files, lambda shown: files_page(shown, all_lines, verbose), as_json)

@@ -16,6 +16,7 @@ def whatis_command(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Any files.")],
     config: options.ConfigFile = None,
     mirror: options.Mirror = None,
+    verbose: options.Verbose = False,
     as_json: options.Json = False,
 ) -> None:
     """Say what any files are: which product, version, recipe and generation of the mirror.
@@ -24,7 +25,7 @@ def whatis_command(
     one that is cut, what is certain is shown; all others are unknown.
     """
     found = identify_files(options.find_mirror(mirror, config), files)
-    output.show(found, identifications_page, as_json)
+    output.show(found, lambda shown: identifications_page(shown, verbose), as_json)
 
 
 @app.command("outdated")
@@ -33,6 +34,7 @@ def outdated_command(
     config: options.ConfigFile = None,
     mirror: options.Mirror = None,
     all_lines: options.AllLines = False,
+    verbose: options.Verbose = False,
     as_json: options.Json = False,
 ) -> None:
     """List the files of a folder that MAST, or the mirror, has replaced since, and why.
@@ -40,4 +42,4 @@ def outdated_command(
     MAST is not asked: its state is that of the last poll.
     """
     found = outdated_files(options.find_mirror(mirror, config), folder)
-    output.show(found, lambda shown: outdated_page(shown, all_lines), as_json)
+    output.show(found, lambda shown: outdated_page(shown, all_lines, verbose), as_json)

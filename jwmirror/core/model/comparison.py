@@ -168,6 +168,7 @@ class FileDifference:
     new: Entry | None
     reasons: tuple[Reason, ...]
     comparison: Comparison | None
+    causes: tuple[Cause, ...] = ()  # why it differs, traced to the root; () between two origins
 
 
 @dataclass(frozen=True, kw_only=True)

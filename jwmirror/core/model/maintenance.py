@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from jwmirror.core.model.history.causes import Cause, ContentChange
 from jwmirror.core.model.plan import AffectedResult
 from jwmirror.core.model.product import Reason
 from jwmirror.core.model.stored import Entry
@@ -146,6 +147,8 @@ class FileVersion:
     last: int
     entry: Entry  # its row in the first generation
     reasons: tuple[Reason, ...] = ()  # how it differs from the version before
+    causes: tuple[Cause, ...] = ()  # why it differs from that, traced to the root
+    content: ContentChange | None = None  # how the content differs, of a file of MAST
 
 
 @dataclass(frozen=True, kw_only=True)

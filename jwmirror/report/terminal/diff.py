@@ -1,14 +1,14 @@
 """Terminal pages of `jwmirror diff`: differences between two states, and within one file."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from jwmirror.core.model import comparison as records
-from jwmirror.core.model.history.causes import summed_up
+from jwmirror.core.model.history.causes import Cause, summed_up
 from jwmirror.report import formatting
 from jwmirror.report.formatting import empty_table, section
 from jwmirror.report.status import split_view_path
@@ -27,19 +27,27 @@ COLOURS = {
 # ---- two states ------------------------------------------------------------------------------
 
 
-def state_page(difference: records.StateDifference, all_lines: bool = False) -> RenderableType:
-    """Return the files of each kind of change: counts, causes, and each file."""
+def state_page(
+    difference: records.StateDifference, all_lines: bool = False, verbose: bool = False
+) -> RenderableType:
+    """Return the files of each kind of change: counts, causes, and each file; `verbose`: hashes.
+
+    Causes are numbered, and each file has the numbers of its causes.
+    """
     files = difference.files
     kinds = Counter(change.kind for change in files)
     totals = ", ".join(f"{kinds[kind]:,} {TITLES[kind]}" for kind in KINDS if kinds[kind])
     head = f"{difference.mirror}: {_sides(difference.old, difference.new)}: "
+    numbers: dict[str, list[int]] = {}
     parts: list[RenderableType] = [Text(head + (totals or "no difference"), style="bold")]
     if files:
         parts.append(_count_table(files, all_lines))
-        causes = list(map(str, summed_up(difference.causes)))
-        parts += section("Causes", causes or _shared_reasons(files), all_lines)
+        causes = summed_up(difference.causes, with_paths=True)
+        words = [f"[{number}] {cause}" for number, cause in enumerate(causes, 1)]
+        parts += section("Causes", words or _shared_reasons(files, verbose), all_lines)
+        numbers = _numbers(causes)
     for kind in ("changed", "marked", "new", "gone"):
-        lines = [_file_line(change) for change in files if change.kind == kind]
+        lines = [_file_line(each, numbers, verbose) for each in files if each.kind == kind]
         parts += section(TITLES[kind].capitalize(), lines, all_lines)
     return Group(*parts)
 
@@ -67,11 +75,20 @@ def _count_table(files: Sequence[records.FileChange], all_lines: bool) -> Table:
     return table
 
 
-def _shared_reasons(files: Sequence[records.FileChange]) -> list[str]:
+def _numbers(causes: Sequence[Cause]) -> dict[str, list[int]]:
+    """Return the numbers of the causes of each file, by its path."""
+    numbers: dict[str, list[int]] = {}
+    for number, cause in enumerate(causes, 1):
+        for path in cause.paths:
+            numbers.setdefault(path, []).append(number)
+    return numbers
+
+
+def _shared_reasons(files: Sequence[records.FileChange], verbose: bool) -> list[str]:
     """Return each reason that several changed files share and their number, most frequent first."""
     changed = [change for change in files if change.kind == "changed"]
     reasons = (reason for change in changed for reason in change.reasons if reason.what != "DATE")
-    counts = Counter(str(reason) for reason in reasons)
+    counts = Counter(reason.with_hashes if verbose else str(reason) for reason in reasons)
     return [
         f"{reason}  ({count:,} of {len(changed):,})"
         for reason, count in counts.most_common()
@@ -79,10 +96,18 @@ def _shared_reasons(files: Sequence[records.FileChange]) -> list[str]:
     ]
 
 
-def _file_line(change: records.FileChange) -> str:
-    science = ["equal science content"] if change.same_science else []
-    notes = "; ".join([*science, *map(formatting.reason_text, change.reasons)])
-    return f"{_path(change)}{f'  [{notes}]' if notes else ''}"
+def _file_line(
+    change: records.FileChange, numbers: Mapping[str, Sequence[int]], verbose: bool
+) -> str:
+    """Return a file with the numbers of its causes; without causes, with what differs."""
+    notes = [", ".join(map(str, numbers.get(_path(change), ())))]
+    notes += ["equal science content"] if change.same_science else []
+    if verbose:
+        notes += [reason.with_hashes for reason in change.reasons]
+    elif not notes[0]:
+        notes += map(formatting.reason_text, change.reasons)
+    said = "; ".join(filter(None, notes))
+    return f"{_path(change)}{f'  [{said}]' if said else ''}"
 
 
 def _path(change: records.FileChange) -> str:
@@ -93,23 +118,29 @@ def _path(change: records.FileChange) -> str:
 # ---- one file --------------------------------------------------------------------------------
 
 
-def files_page(difference: records.FileDifferences, all_lines: bool = False) -> RenderableType:
-    """Return the differences within each file of one name."""
+def files_page(
+    difference: records.FileDifferences, all_lines: bool = False, verbose: bool = False
+) -> RenderableType:
+    """Return the differences within each file of one name; `verbose`: hashes."""
     sides = _sides(difference.old, difference.new)
-    return Group(*(_file_page(file, sides, all_lines) for file in difference.files))
+    return Group(*(_file_page(file, sides, all_lines, verbose) for file in difference.files))
 
 
-def _file_page(file: records.FileDifference, sides: str, all_lines: bool) -> RenderableType:
+def _file_page(
+    file: records.FileDifference, sides: str, all_lines: bool, verbose: bool
+) -> RenderableType:
     names = " -> ".join(dict.fromkeys(entry.path for entry in (file.old, file.new) if entry))
     if file.comparison is None:
         side = "first" if file.old else "second"
-        return Text(f"{names}: only on the {side} side ({sides})\n")
+        only = Text(f"{names}: only on the {side} side ({sides})")
+        return Group(only, *(Text(f"  {cause.words}") for cause in file.causes), Text())
     shown = file.comparison.pedigree  # from the headers, which have DATE to the millisecond
     made = [why for why in file.reasons if why not in shown and why.what != "DATE"]
+    words = formatting.why_changed(file.causes, None, made, verbose)
     return Group(
         _verdict(file.comparison),
         Text(f"{names}\n{sides}", style="dim"),
-        *section("Made differently", list(map(str, made)), all_lines),
+        *section("Made differently", words, all_lines),
         *_comparison(file.comparison, all_lines),
         Text(),
     )

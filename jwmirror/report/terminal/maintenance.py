@@ -193,8 +193,8 @@ def file_history_page(history: records.FileHistory, verbose: bool = False) -> Re
             path = version.path
             lines.append(Text(path, style="bold"))
         lines.append(Text(f"  {_version(version, history.generations, verbose)}"))
-        words = (each.with_hashes if verbose else str(each) for each in version.reasons)
-        lines += [Text(f"    {reason}", style="dim") for reason in words]
+        why = formatting.why_changed(version.causes, version.content, version.reasons, verbose)
+        lines += [Text(f"    {words}", style="dim") for words in why]
     for number, kept in history.kept.items():
         lines += [
             Text(

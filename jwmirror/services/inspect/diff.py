@@ -19,6 +19,7 @@ from jwmirror.core.model.comparison import (
 )
 from jwmirror.core.model.history.causes import Cause
 from jwmirror.planning.causes.comparison import causes_between
+from jwmirror.services.causes.files import FileCauses
 from jwmirror.services.causes.generations import lookups_of, state_of
 from jwmirror.services.inspect.change_reasons import ChangeReasons
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
@@ -109,16 +110,28 @@ def diff_file(root: Path, old: str, new: str, file: str, recipe: str = "") -> Fi
     if not paths:
         otherwise = "`jwmirror diff` without a file lists what differs"
         raise no_such_file(file, "in neither of the two states", known, otherwise)
-    reasons = ChangeReasons(root)
+    reasons, causes = ChangeReasons(root), FileCauses(root)
+    files = (
+        _file_difference(root, reasons, before.entry(path), after.entry(path))
+        for path in sorted(paths)
+    )
     return FileDifferences(
         mirror=str(root),
         old=before.side,
         new=after.side,
-        files=tuple(
-            _file_difference(root, reasons, before.entry(path), after.entry(path))
-            for path in sorted(paths)
-        ),
+        files=tuple(_with_causes(file, causes, before.side, after.side) for file in files),
     )
+
+
+def _with_causes(
+    file: FileDifference, causes: FileCauses, before: Side, after: Side
+) -> FileDifference:
+    """Add why a file differs, if both sides are the same recipe, or MAST."""
+    entry = file.new or file.old
+    if entry is None or before.origin != after.origin:
+        return file
+    why = causes.between(before.generation, after.generation, entry.path)
+    return replace(file, causes=why)
 
 
 def _states(root: Path, old: str, new: str, recipe: str) -> tuple[State, State]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jwmirror.core.model.maintenance import FileHistory, FileVersion
 from jwmirror.report.history import History, build_history
+from jwmirror.services.causes.files import FileCauses
 from jwmirror.services.inspect.change_reasons import ChangeReasons
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
 from jwmirror.store.generations import Generations
@@ -30,11 +31,16 @@ def history_of_file(root: Path, file: str) -> FileHistory:
     if not history.versions and not history.kept:
         paths = Generations(root).require_current().entries().column("path")
         raise no_such_file(file, "not in any generation that is kept", paths)
-    reasons = ChangeReasons(root)
+    reasons, causes = ChangeReasons(root), FileCauses(root)
     versions: list[FileVersion] = []
     for version in history.versions:
         before = versions[-1] if versions else None
         if before and before.path == version.path and before.sha256 != version.sha256:
-            version = replace(version, reasons=reasons.between(before.entry, version.entry))
+            version = replace(
+                version,
+                reasons=reasons.between(before.entry, version.entry),
+                causes=causes.between(before.last, version.first, version.path),
+                content=causes.content(before.sha256, version.sha256),
+            )
         versions.append(version)
     return replace(history, versions=tuple(versions))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from jwmirror.core.model.history.causes import Cause, ContentChange
 from jwmirror.core.model.maintenance import FileVersion
 from jwmirror.core.model.product import Product, Reason
 from jwmirror.core.model.stored import Entry
@@ -21,6 +22,8 @@ class KnownVersion:
     now: Entry | None = None  # the row that the current generation has in its place, if replaced
     listed: Product | None = None  # what MAST lists in its place, and the mirror has not
     reasons: tuple[Reason, ...] = ()  # how what is in its place differs
+    causes: tuple[Cause, ...] = ()  # why the mirror has another version, traced to the root
+    content: ContentChange | None = None  # how the content differs, of a file of MAST
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,6 +78,11 @@ class ContentChange:
     sigma: float | None = None  # median of |difference| / ERR over the pixels of SCI that differ
     references: tuple[Reason, ...] = ()  # R_*, in the header
 
+    def __str__(self) -> str:
+        by = f" by {self.sigma:.2g} sigma (median)" if self.sigma else ""
+        how = NO_DIFFERENCE.get(self.verdict, f"{self.verdict}{by}")
+        return ", ".join([how, *map(str, self.references[:REFERENCES])])
+
 
 @dataclass(frozen=True, kw_only=True)
 class ContentSummary:
@@ -245,13 +250,19 @@ def _count(number: int, what: str) -> str:
 # ---- sums ------------------------------------------------------------------------------------
 
 
-def summed_up(causes: Iterable[Cause]) -> tuple[Cause, ...]:
-    """Return causes without paths; those that differ only in the observation are one."""
+def summed_up(causes: Iterable[Cause], with_paths: bool = False) -> tuple[Cause, ...]:
+    """Return causes, those that differ only in the observation as one; by default without paths."""
     groups: dict[Cause, list[Cause]] = {}
     for cause in causes:
         alike = replace(cause, place="", files=0, results=0, content=None, paths=())
         groups.setdefault(alike, []).append(cause)
-    return tuple(_sum(group) for group in groups.values())
+    sums = ((_sum(group), group) for group in groups.values())
+    return tuple(
+        replace(total, paths=tuple(path for each in group for path in each.paths))
+        if with_paths
+        else total
+        for total, group in sums
+    )
 
 
 def _sum(group: Sequence[Cause]) -> Cause:

@@ -16,7 +16,7 @@ ATTRIBUTIONS = "https://archive.stsci.edu/publishing/data-attributions"
 def citation_page(citation: records.Citation, all_lines: bool = False) -> Group:
     """Return what a paper says about a generation, in the order in which it is needed."""
     made_at = formatting.minute(citation.made_at)
-    title = f"Generation {citation.generation} of {made_at}, sha256 {citation.manifest_sha256}"
+    title = f"Generation {citation.generation} of {made_at}"
     parts: list[RenderableType] = [Text(title, style="bold")]
     identifiers = [name for each in citation.observations for name in each.identifiers]
     heading = "Observations, by their identifiers at MAST, for a DOI"

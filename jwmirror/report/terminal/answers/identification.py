@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.core.model.answers import identification as answers
+from jwmirror.core.model.maintenance import FileVersion
 from jwmirror.core.model.product import PEDIGREE, Reason
 from jwmirror.report import formatting
 
@@ -24,35 +26,42 @@ STATES = {
 }
 
 
-def identifications_page(found: answers.Identifications) -> RenderableType:
-    """Return what each file is, with its versions and what became of them."""
+def identifications_page(found: answers.Identifications, verbose: bool = False) -> RenderableType:
+    """Return what each file is, with its versions and what became of them; `verbose`: hashes."""
     parts: list[RenderableType] = []
     for file in found.files:
         parts.append(Text.assemble((file.file, "bold"), f"  {KINDS[file.kind]}"))
-        parts += [Text(f"  {line}") for line in _lines(file)]
+        parts += [Text(f"  sha256 {file.sha256}")] if verbose else []
+        parts += [Text(f"  {line}") for line in _lines(file, verbose)]
     searched = formatting.count(len(found.searched), "generation")
     note = f"searched: {searched} of {found.mirror}; pruned ones cannot be searched"
     return Group(*parts, Text(note, style="dim"))
 
 
-def _lines(file: answers.Identification) -> Iterator[str]:
+def _lines(file: answers.Identification, verbose: bool) -> Iterator[str]:
     if file.listed:
         yield f"{file.listed.uri}{_pedigree_of(file.listed)}"
-    for known in file.known:
-        version = known.version
-        numbers = formatting.ranges(sorted({version.first, version.last}))
-        yield f"{version.path}  (generation {numbers.replace(', ', '-')}){_made(version.entry)}"
-        yield f"  {_state(known)}"
+    for again in group_by(file.known, lambda known: (known.version.path, known.state)).values():
+        version = again[-1].version  # of a file that left the view and came back, the last one
+        numbers = ", ".join(_generations(known.version) for known in again)
+        yield f"{version.path}  (generation {numbers}){_made(version.entry, verbose)}"
+        yield f"  {_state(again[-1], verbose)}"
     if file.kind == answers.CUT:
         whole = max(known.version.size for known in file.known)
         yield f"it has {file.size:,} of {whole:,} bytes"
     if file.kind == answers.UNKNOWN:
-        yield from _unknown(file)
+        yield from _unknown(file, verbose)
 
 
-def _state(known: answers.KnownVersion) -> str:
+def _generations(version: FileVersion) -> str:
+    """Return the generations that have a version: 1-3."""
+    return "-".join(map(str, dict.fromkeys((version.first, version.last))))
+
+
+def _state(known: answers.KnownVersion, verbose: bool) -> str:
     """Return what became of a version, and why."""
-    reasons = "; ".join(map(formatting.reason_text, known.reasons))
+    why = formatting.why_changed(known.causes, known.content, known.reasons, verbose)
+    reasons = "; ".join(why)
     if known.state == answers.REPLACED:
         renamed = known.now and known.now.filename != known.version.entry.filename
         by = f" by {known.now.filename}" if known.now and renamed else ""
@@ -62,18 +71,19 @@ def _state(known: answers.KnownVersion) -> str:
     return STATES[known.state]
 
 
-def _unknown(file: answers.Identification) -> Iterator[str]:
+def _unknown(file: answers.Identification, verbose: bool) -> Iterator[str]:
     for row in file.namesakes:
-        yield f"MAST's file of this name has other bytes: {row.path}{_made(row)}"
+        yield f"MAST's file of this name has other bytes: {row.path}{_made(row, verbose)}"
     if file.header:
         facts = ", ".join(f"{name} {value}" for name, value in file.header.items())
         yield f"its header says, unchecked: {facts}"
 
 
-def _made(entry: Entry) -> str:
+def _made(entry: Entry, verbose: bool) -> str:
     """Return how a version was made, in a few words."""
     if entry.origin != UPSTREAM:
-        return f", recipe {entry.origin}, {entry.result}, key {entry.key[:12]}"
+        key = f", key {entry.key[:12]}" if verbose else ""
+        return f", recipe {entry.origin}, {entry.result}{key}"
     return _pedigree_of(entry.product) if entry.product else ", from MAST"
 
 
@@ -82,11 +92,16 @@ def _pedigree_of(product: object) -> str:
     return "".join(f", {name} {value}" for name, value in pairs if value)
 
 
-def outdated_page(found: answers.OutdatedFiles, all_lines: bool = False) -> Group:
+def outdated_page(
+    found: answers.OutdatedFiles, all_lines: bool = False, verbose: bool = False
+) -> Group:
     """Return the files that are not as MAST or the mirror has them now, and why."""
+    replaced, gone = (
+        [_replaced(file, verbose) for file in files] for files in (found.replaced, found.gone)
+    )
     sections = (
-        ("Replaced since", list(map(_replaced, found.replaced))),
-        ("Not offered any more", list(map(_replaced, found.gone))),
+        ("Replaced since", replaced),
+        ("Not offered any more", gone),
         ("With the name of a file of MAST, and unknown bytes", list(map(_other, found.different))),
         ("Cannot be read", [f"{path}: {why}" for path, why in found.unreadable.items()]),
     )
@@ -104,8 +119,9 @@ def outdated_page(found: answers.OutdatedFiles, all_lines: bool = False) -> Grou
     return Group(*parts, Text(summary))
 
 
-def _replaced(file: answers.Identification) -> str:
-    return f"{file.file}: {'; '.join(dict.fromkeys(map(_state, file.known)))}"
+def _replaced(file: answers.Identification, verbose: bool) -> str:
+    states = dict.fromkeys(_state(known, verbose) for known in file.known)
+    return f"{file.file}: {'; '.join(states)}"
 
 
 def _other(file: answers.Identification) -> str:

@@ -23,6 +23,7 @@ from jwmirror.core.model.product import PEDIGREE
 from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import GONE
 from jwmirror.core.names import parse_association
+from jwmirror.services.causes.files import FileCauses
 from jwmirror.services.inspect.change_reasons import ChangeReasons, changed_values
 from jwmirror.store.access import is_owner, may_be_read
 from jwmirror.store.generations import Generations
@@ -99,6 +100,7 @@ class KnownFiles:
         current = Generations(root).require_current()
         self.root, self.generation = root, current.number
         self._reasons, self._object = ChangeReasons(root), Objects(root).path
+        self._causes = FileCauses(root)
         self._may_be_read = may_be_read(root)
         names = {name for file in files for name in file.names}
         sums = {file.sha256 for file in files}
@@ -186,7 +188,12 @@ class KnownFiles:
         if now.sha256 != version.sha256:
             reasons = self._reasons.between(version.entry, now)
             return answers.KnownVersion(
-                version=version, state=answers.REPLACED, now=now, reasons=reasons
+                version=version,
+                state=answers.REPLACED,
+                now=now,
+                reasons=reasons,
+                causes=self._causes.between(version.last, self.generation, version.path),
+                content=self._causes.content(version.sha256, now.sha256),
             )
         if listed := self._listed_instead(now):
             reasons = _listed_reasons(now.upstream, listed)
