@@ -29,15 +29,10 @@ rule calibrate_batch:
     resources:
         attempt=lambda wildcards, attempt: attempt,
         mem_mb=lambda wildcards, input, threads, attempt: round(
-            needed_memory(
-                requested(wildcards, input, threads).memory,
-                attempts_before(wildcards, attempt),
-            )
-            / 1e6
+            requested(wildcards, input, threads, attempt).memory / 1e6
         ),
-        runtime=lambda wildcards, input, threads, attempt: needed_minutes(
-            requested(wildcards, input, threads).minutes,
-            attempts_before(wildcards, attempt),
+        runtime=lambda wildcards, input, threads, attempt: (
+            requested(wildcards, input, threads, attempt).minutes
         ),
         disk_mb=lambda wildcards, input, threads: (
             round(requested(wildcards, input, threads).disk / 1e6)

@@ -5,17 +5,14 @@ from functools import cache
 from jwmirror.core.model import Orders, canonical, read
 from jwmirror.core.model.plan import LEVELS, UNLIMITED
 from jwmirror.services.kept.conditions import conditions_of
-from jwmirror.services.run.jobs.attempts import (
-    earlier_attempts,
-    needed_memory,
-    needed_minutes,
-)
-from jwmirror.services.run.session import (
+from jwmirror.services.run.jobs.attempts import earlier_attempts
+from jwmirror.services.run.jobs.requests import (
     batches_of,
     job_request,
-    level_in_words,
     planned_levels,
+    request_after,
 )
+from jwmirror.services.run.session import level_in_words
 from jwmirror.store.runs import JOB_LOG, job_logs
 
 JOB_LOGS = job_logs(SESSION.logs, "{level}", "{batch}")
@@ -97,11 +94,8 @@ def receipts_below(wildcards):
     ]
 
 
-def requested(wildcards, input, threads=UNLIMITED):
-    """Return what the job of a batch needs, with at most so many threads."""
-    return job_request(str(input.plan), wildcards.batch, CONFIG.jobs, threads)
-
-
-def attempts_before(wildcards, attempt):
-    """Return the attempts of a batch before one, which have ended."""
-    return earlier_attempts(RUN, wildcards.level, wildcards.batch, attempt)
+def requested(wildcards, input, threads=UNLIMITED, attempt=1):
+    """Return what an attempt to calibrate a batch requests, with at most so many threads."""
+    estimated = job_request(str(input.plan), wildcards.batch, CONFIG.jobs, threads)
+    attempts = earlier_attempts(RUN, wildcards.level, wildcards.batch, attempt)
+    return request_after(estimated, attempts)

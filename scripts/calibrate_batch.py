@@ -6,7 +6,7 @@ from jwmirror.core.log import log_to
 from jwmirror.core.model import Poll, References, SettleResult, read, write
 from jwmirror.services.run.calibrate import calibrate_batch
 from jwmirror.services.run.jobs.attempts import BatchJob
-from jwmirror.services.run.session import chains_of
+from jwmirror.services.run.jobs.requests import chains_of
 
 log_to(snakemake.log[0])
 level, batch = snakemake.wildcards.level, snakemake.wildcards.batch

@@ -8,6 +8,7 @@ import pytest
 
 from jwmirror.core.model import Receipt, read, write
 from jwmirror.core.model.jobs.attempts import Attempt
+from jwmirror.core.model.plan import JobRequest
 from jwmirror.core.model.run import Executor, Heartbeat, StageBeat
 from jwmirror.engine import allocation, memory_pool
 from jwmirror.engine.allocation import begin_attempt
@@ -18,14 +19,14 @@ from jwmirror.services.run.jobs.attempts import (
     BatchJob,
     PresentAttempt,
     earlier_attempts,
-    needed_memory,
-    needed_minutes,
     recorded_attempt,
 )
+from jwmirror.services.run.jobs.requests import request_after
 from jwmirror.store.runs import RunFiles
 from tests.setup import records
 
 GB = 10**9
+ESTIMATE = JobRequest(chains=1, threads=1, memory=2 * GB, seconds=300, minutes=15, disk=0)
 FIRST = Attempt(number=1, memory=3 * GB, largest=10 * GB, minutes=20, longest=60)
 
 
@@ -33,6 +34,12 @@ FIRST = Attempt(number=1, memory=3 * GB, largest=10 * GB, minutes=20, longest=60
 def files(tmp_path) -> RunFiles:
     """The records of a run."""
     return RunFiles(tmp_path / "receipts/runs/20260301T120000.000000Z-1")
+
+
+def requested_after(*attempts: Attempt) -> tuple[float, int]:
+    """The bytes and minutes that a job requests after these attempts; it was estimated at less."""
+    request = request_after(ESTIMATE, attempts)
+    return request.memory, request.minutes
 
 
 @pytest.mark.parametrize(
@@ -49,10 +56,7 @@ def files(tmp_path) -> RunFiles:
 )
 def test_only_what_was_short_grows(end, memory, minutes):
     """To twice of what the job was given, which is not what it had requested."""
-    attempts = [replace(FIRST, end=end)]
-
-    assert needed_memory(2 * GB, attempts) == memory
-    assert needed_minutes(15, attempts) == minutes
+    assert requested_after(replace(FIRST, end=end)) == (memory, minutes)
 
 
 def test_growth_ends_at_what_a_job_can_be_given():
@@ -60,10 +64,10 @@ def test_growth_ends_at_what_a_job_can_be_given():
     second = replace(FIRST, number=2, end="memory", memory=8 * GB)
     third = replace(second, end="time", minutes=45)
 
-    assert needed_memory(2 * GB, [FIRST, second]) == 10 * GB
-    assert needed_memory(2 * GB, [replace(second, largest=0)]) == 16 * GB
-    assert needed_minutes(15, [third]) == 60
-    assert needed_minutes(15, [replace(third, longest=0)]) == 90
+    assert requested_after(FIRST, second) == (10 * GB, 15)
+    assert requested_after(replace(second, largest=0)) == (16 * GB, 15)
+    assert requested_after(third) == (2 * GB, 60)
+    assert requested_after(replace(third, longest=0)) == (2 * GB, 90)
 
 
 def can_grow(attempt: Attempt, *earlier: Attempt, retries: int = 3) -> bool:
@@ -76,7 +80,7 @@ def test_a_request_that_is_refused_goes_back_to_what_was_given():
     """So the job starts, and can say in its receipt what is too large."""
     killed, refused = replace(FIRST, end="memory"), Attempt(number=2, end="never started")
 
-    assert needed_memory(2 * GB, [killed, refused]) == 3 * GB
+    assert requested_after(killed, refused) == (3 * GB, 15)
     assert not can_grow(replace(FIRST, number=3), killed, refused)
 
 

@@ -15,13 +15,11 @@ from jwmirror.core.model.plan import LEVELS, JobLimits
 from jwmirror.pipeline import child_environment
 from jwmirror.services.configure import checked_config
 from jwmirror.services.run import session
+from jwmirror.services.run.jobs.requests import batches_of, chains_of, job_request
 from jwmirror.services.run.session import (
     RUN_ID,
     RunSession,
-    batches_of,
-    chains_of,
     config_or_exit,
-    job_request,
     level_in_words,
 )
 from jwmirror.store.lock import RUN_LOCK, lock_note

@@ -5,37 +5,26 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import NoReturn
-
-import msgspec
 
 from jwmirror.config.load import Config
 from jwmirror.config.profiles import check_profiles, config_mistakes_end_the_call
 from jwmirror.config.sources import read_sources
 from jwmirror.core.errors import LimitError, LockedError, StoreError, error_line
 from jwmirror.core.files import as_store_error, make_private
-from jwmirror.core.jsonio import parse, read, write
+from jwmirror.core.jsonio import write
 from jwmirror.core.log import print_note, send_message
 from jwmirror.core.mirror import RUN_ID_FORM
-from jwmirror.core.model import Chain, Recipe
-from jwmirror.core.model.plan import (
-    GRISM,
-    LEVELS_WITHOUT_GRISMS,
-    STEPS,
-    UNLIMITED,
-    JobLimits,
-    JobRequest,
-)
+from jwmirror.core.model import Recipe
+from jwmirror.core.model.plan import GRISM, STEPS
 from jwmirror.core.model.run import Executor, RunMessage, Stop
 from jwmirror.core.printing import LINES, printable
 from jwmirror.net.token_socket import serve_token
 from jwmirror.pipeline.child_environment import remove_user_variables
-from jwmirror.planning.estimates.jobs import request_of
 from jwmirror.report.formatting import count
 from jwmirror.services.configure.checked_config import build_checked_config, environment_notes
 from jwmirror.services.run.jobs.folders import close_work, open_work, take_over
@@ -260,42 +249,6 @@ def _id_of_this_job() -> str:
             "process to its jobs."
         )
     return passed
-
-
-class _PlanParts(msgspec.Struct):
-    """The parts of a plan that the rules use. A plan is large, so batches are read one by one."""
-
-    batches: dict[str, msgspec.Raw] = {}
-    levels: tuple[str, ...] = LEVELS_WITHOUT_GRISMS
-
-
-@cache
-def _parts_of(plan: Path) -> _PlanParts:
-    """Return parts of a plan file, which never changes once it is written."""
-    return read(plan, _PlanParts)
-
-
-def batches_of(plan: Path | str) -> Collection[str]:
-    """Return the names of the batches of a plan file."""
-    return _parts_of(Path(plan)).batches.keys()
-
-
-def chains_of(plan: Path | str, batch: str) -> tuple[Chain, ...]:
-    """Return the chains of one batch of a plan file."""
-    return parse(bytes(_parts_of(Path(plan)).batches[batch]), tuple[Chain, ...])
-
-
-def planned_levels(plan: Path | str) -> tuple[str, ...]:
-    """Return the levels of a run, by the plan file of the first one."""
-    return _parts_of(Path(plan)).levels
-
-
-@cache
-def job_request(
-    plan: Path | str, batch: str, limits: JobLimits, threads: int = UNLIMITED
-) -> JobRequest:
-    """Return what a batch of a plan file needs, with at most so many threads."""
-    return request_of(chains_of(plan, batch), limits, threads)
 
 
 def level_in_words(level: str, number: int | None = None) -> str:

@@ -1,7 +1,7 @@
-"""Attempts of a job: a restart requests more of what the attempt before was short of."""
+"""Attempts of a job: what each was given, how it goes on from those before it, why it ended."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from math import inf
@@ -16,9 +16,9 @@ from jwmirror.engine.allocation import begin_attempt, end_attempt
 from jwmirror.engine.batch import ShortOfMemoryError
 from jwmirror.engine.slurm import end_cause
 from jwmirror.planning.estimates.memory import stage_budget
+from jwmirror.services.run.jobs.requests import grown
 from jwmirror.store.runs import RunFiles, read_if_written
 
-GROWTH = 2  # after an attempt that was short of something
 RESERVE_S = 120  # of a time limit: to store the last results, and to write the receipt
 KILLS: frozenset[EndCause] = frozenset(["memory", "failed", ""])  # that a stage may have caused
 
@@ -62,17 +62,18 @@ class PresentAttempt:
 
     @property
     def side_by_side(self) -> int:
-        """The number of exposures to run at a time: one, if some were too large alone.
+        """The number of exposures to run at a time.
 
-        So in the attempt before the last, after a kill: another one shows which exposure caused it.
+        One, if an exposure was too large alone. One also in the attempt before the last, if earlier
+        ones were killed: if this one is killed too, the exposure that ran is the cause.
         """
-        is_decisive = bool(self._killed) and self.attempt.number == self.retries
         has_large = any(former.too_large for former in self.earlier)
-        return 1 if has_large or is_decisive else self.attempt.cpus
+        finds_cause = bool(self._killed) and self.attempt.number == self.retries
+        return 1 if has_large or finds_cause else self.attempt.cpus
 
     @property
     def _killed(self) -> list[frozenset[str]]:
-        """The stages that ran at each kill before that one of them may have caused."""
+        """The stages that ran at each earlier kill that a stage may have caused."""
         return [
             frozenset(former.at_work)
             for former in self.earlier
@@ -81,7 +82,7 @@ class PresentAttempt:
 
     @property
     def memory_limit(self) -> float:
-        """The bytes to plan with: less after kills, which show that estimates are too low."""
+        """The bytes to plan with: less after each kill for memory, as estimates were too low."""
         kills = sum(former.end == "memory" for former in self.earlier)
         return stage_budget(self.attempt.memory) / (1 + kills)
 
@@ -121,7 +122,7 @@ class PresentAttempt:
         killed = [former.memory for former in self.earlier if former.end == "memory"]
         given, largest = self.attempt.memory, self.attempt.largest
         has_grown = not killed or given > killed[-1]
-        return not self.is_last and has_grown and _grown(given, largest) > given
+        return not self.is_last and has_grown and grown(given, largest) > given
 
 
 @contextmanager
@@ -196,28 +197,3 @@ def _ended(files: RunFiles, level: str, batch: str, number: int) -> Attempt:
         if attempt.end:
             write(path, attempt)
     return attempt
-
-
-def needed_memory(estimate: float, attempts: Sequence[Attempt]) -> float:
-    """Return the bytes that the next attempt requests: more only after a kill for memory.
-
-    Where the scheduler did not start a job that requested more, it is the former amount again.
-    """
-    needed = estimate
-    for attempt in attempts:
-        if attempt.end == "memory":
-            needed, given = _grown(attempt.memory, attempt.largest), attempt.memory
-        elif attempt.end == "never started" and needed > estimate:
-            needed = given
-    return needed
-
-
-def needed_minutes(estimate: int, attempts: Sequence[Attempt]) -> int:
-    """Return the minutes that the next attempt requests: more only after a time limit."""
-    short = (attempt for attempt in attempts if attempt.end == "time")
-    return max([estimate, *(_grown(attempt.minutes, attempt.longest) for attempt in short)])
-
-
-def _grown(given: int, most: int) -> int:
-    """Return the amount after one of which `given` was too little; `most`: 0 if not known."""
-    return max(given, min(GROWTH * given, most or GROWTH * given))
