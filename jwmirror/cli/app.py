@@ -35,6 +35,7 @@ COMMANDS = {  # command -> its module, in the order of --help
     "associate": "configure.associate",
     "accept": "maintain.accept",
     "rollback": "maintain.rollback",
+    "release": "maintain.rollback",
     "pin": "maintain.pin",
     "unpin": "maintain.pin",
     "prune": "maintain.prune",

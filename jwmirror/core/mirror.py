@@ -17,7 +17,7 @@ RUN_ID_FORM = re.compile(r"\d{8}T\d{6}\.\d{6}Z-\d+", re.ASCII)  # its start (UTC
 GENERATION = re.compile(r"\d{6,}", re.ASCII)
 OWN = (  # names that a mirror uses in its folder
     *(MARK, "CURRENT", "current", "objects", "generations", "views", "provenance", "pins"),
-    *("locks", "losses", "accepted", "invalidated"),
+    *("locks", "losses", "accepted", "invalidated", "hold.json"),
     *("receipts", "logs", "work", "quarantine", "reports"),
 )
 

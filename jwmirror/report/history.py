@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from jwmirror.core.model.maintenance import Hold
 from jwmirror.core.model.stored import Generation
 
 
@@ -18,6 +19,7 @@ class History:
     generations: tuple[Generation, ...]  # newest first
     pruned: tuple[int, ...] = ()  # of them, those whose files were removed
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)  # number -> its pins
+    hold: Hold | None = None  # with which runs leave the current generation as it is
 
 
 def build_history(
@@ -26,6 +28,7 @@ def build_history(
     generations: Iterable[Generation],
     pruned: Iterable[int] = (),
     names: Mapping[int, tuple[str, ...]] | None = None,
+    hold: Hold | None = None,
 ) -> History:
     """Return the history of a mirror; `names` are the pins of each generation."""
     known = {generation.number: generation_record(generation) for generation in generations}
@@ -41,6 +44,7 @@ def build_history(
         generations=tuple(known[number] for number in sorted(known, reverse=True)),
         pruned=tuple(pruned),
         names={str(number): pins for number, pins in sorted((names or {}).items())},
+        hold=hold,
     )
 
 

@@ -20,6 +20,7 @@ from jwmirror.core.model import (
     Wait,
 )
 from jwmirror.core.model.history.reasons import PlaceOf, no_place, traced_reasons, words_of
+from jwmirror.core.model.maintenance import Hold
 from jwmirror.core.model.plan import (
     LEVELS,
     AffectedResult,
@@ -178,6 +179,7 @@ class Status:
     undecided: Undecided = Undecided(files=0)
     estimate: RunEstimate | None = None  # of a preview only
     undone: tuple[str, ...] = ()  # after a rollback: causes that the next run publishes again
+    hold: Hold | None = None  # with which runs leave the current generation as it is
 
 
 def build_status(
@@ -186,11 +188,11 @@ def build_status(
     held: tuple[FileCount, ...],
     run: Run | None,
     preview: Preview | None = None,
-    at_work: str = "",
     qualities: Mapping[str, int] | None = None,
     look_at: tuple[JudgedResult, ...] = (),
     references: tuple[ReferenceNotice, ...] = (),
     place_of: PlaceOf = no_place,
+    hold: Hold | None = None,
 ) -> Status:
     """Return the state of a mirror; what is out of date is from `preview` if given, else `run`."""
     run = run or Run(id="")
@@ -214,17 +216,17 @@ def build_status(
         waits=planned.waits,
         unknown=preview.unknown if preview else (),
         failures=planned.failures,
-        notes=(*_notes(generation, run, planned), *(preview.notes if preview else ())),
+        notes=(*_notes(generation, run, planned, hold), *(preview.notes if preview else ())),
         unmatched=run.poll.unmatched if run.poll else (),
         other_versions=preview.other_versions if preview else (),
         partial_matches=planned.partial_matches,
         excluded=planned.excluded,
-        at_work=at_work,
         qualities=dict(qualities or {}),
         look_at=look_at,
         references=references,
         last_poll=_last_poll(run),
         estimate=preview.estimate if preview else None,
+        hold=hold,
     )
 
 
@@ -248,15 +250,19 @@ def _first_polls(run: Run) -> Iterator[FirstPoll]:
         yield FirstPoll(program=program, products=count)
 
 
-def _notes(generation: Generation | None, run: Run, planned: Run) -> Iterator[str]:
+def _notes(
+    generation: Generation | None, run: Run, planned: Run, hold: Hold | None
+) -> Iterator[str]:
     """Yield notes on a rollback, unusual answers of MAST, refused products, and the plans."""
     if generation and run.published and generation.number != run.published.generation:
         last = run.published.generation
-        yield (
+        after = (
             f"after a rollback, generation {generation.number} is the current one, instead of "
             f"{last} of the last run. The next run publishes what MAST and the config ask for; if "
             f"nothing has changed since, that is generation {last} again."
         )
+        held = f"generation {last} of the last run is not shown, because the view is held."
+        yield held if hold else after
     yield from run.poll.other_answers if run.poll else ()
     yield from map(str, run.still_refused)
     yield from planned.plan_notes

@@ -43,7 +43,7 @@ from jwmirror.store.maintenance.retention import (
 )
 from jwmirror.store.manifest import Entries, entries_of
 from jwmirror.store.objects import CLOSED, SHARED, Objects
-from jwmirror.store.pins import pinned_generations
+from jwmirror.store.pins import pinned_generations, read_hold
 from jwmirror.store.rows.differences import RowDifferences, row_differences
 from jwmirror.store.view import SpareView, build_view, remove_numbered, remove_views, view_folder
 
@@ -188,9 +188,9 @@ class Generations:
     ) -> StoredGeneration | None:
         """Make `entries` the current state, durably; return None if they are it already.
 
-        `explain` returns why they differ from those before; without a `cause`, that is recorded in
-        words, too. After a crash, call it again. `check` is called just before the new state
-        becomes current, and may raise.
+        While the view is held, they do not become current. `explain` returns why they differ from
+        those before; without a `cause`, that is recorded in words, too. After a crash, call it
+        again. `check` is called just before the new state becomes current, and may raise.
 
         Raises:
             StoreError: an object is missing or short, or another process has published since. The
@@ -220,9 +220,10 @@ class Generations:
                 head = replace(head, parent=current.number, parent_sha256=sha256)
             is_closed = access.names_closed_measurements(row_contents(rows))
             generation = self._written(head, rows, setup, is_closed)
-        needed = {generation.number} | ({current.number} if current else set())
-        self.make_current(generation, rows, self.spare_view(needed), check)
-        self.remove_views(needed)
+        if read_hold(self.root) is None:  # else steps 4 to 6 wait for `jwmirror release`
+            needed = {generation.number} | ({current.number} if current else set())
+            self.make_current(generation, rows, self.spare_view(needed), check)
+            self.remove_views(needed)
         failpoint("publish: older views removed")
         remove_numbered(self.folder, {f"{number:06d}" for number in self.numbers()})
         failpoint("publish: leftovers removed")

@@ -1,4 +1,9 @@
-"""Pins: names that people give to generations; prune never removes a generation with a pin."""
+"""What people decide about generations: pins, and the hold.
+
+A pin is a name of a generation, which prune never removes then. While a mirror has the record of a
+hold, runs publish generations and do not show them: `CURRENT` and `current` stay, as after a crash
+before they are replaced.
+"""
 
 import re
 from datetime import UTC, datetime
@@ -9,12 +14,13 @@ from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_path
 from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import read, write
-from jwmirror.core.model.maintenance import Pin
+from jwmirror.core.model.maintenance import Hold, Pin
 from jwmirror.store.lock import mirror_lock
 from jwmirror.store.maintenance.retention import HEAD, PRUNED
 
 PIN, FROZEN, CHECKOUT = "pin", "frozen", "checkout"  # kinds
 CURRENT = "current"  # means the current generation, and so is no name of another
+HOLD_RECORD = "hold.json"  # in the folder of the mirror
 NAME = re.compile(r"(?!\d+$)[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 WAIT_S = 30.0  # for another process that changes the mirror
 
@@ -100,6 +106,31 @@ def require_pin(root: Path, name: str) -> Pin:
         known = ", ".join(f"{each.name} ({each.generation})" for each in read_pins(root)) or "none"
         raise StoreError(f"pin {name!r}: it does not exist; pins are: {known}.")
     return pin
+
+
+def read_hold(root: Path) -> Hold | None:
+    """Return who holds the view, since when and why; None if nobody does.
+
+    Raises:
+        StoreError: the record cannot be read.
+    """
+    try:
+        return read(Path(root) / HOLD_RECORD, Hold, "`jwmirror release` removes it")
+    except FileNotFoundError:
+        return None
+
+
+def write_hold(root: Path, hold: Hold) -> None:
+    """Durably write the record; its process must have both locks of the mirror."""
+    write(Path(root) / HOLD_RECORD, hold)
+    failpoint("hold: record written", Path(root) / HOLD_RECORD)
+
+
+def remove_hold(root: Path) -> None:
+    """Durably remove the record, also a damaged one; its process must have both locks."""
+    (Path(root) / HOLD_RECORD).unlink(missing_ok=True)
+    sync_path(Path(root))
+    failpoint("release: record removed")
 
 
 def _path(root: Path, name: str) -> Path:

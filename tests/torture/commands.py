@@ -12,7 +12,7 @@ import bagit
 from jwmirror.core.files import as_store_error, sha256_of
 from jwmirror.core.jsonio import write
 from jwmirror.core.model import Poll, Product, Scope, Version
-from jwmirror.core.model.maintenance import AdoptionReport, RepairReport
+from jwmirror.core.model.maintenance import AdoptionReport, Hold, RepairReport
 from jwmirror.core.model.quality import Acceptance
 from jwmirror.net.staging import staging_folder
 from jwmirror.store import runs as hints
@@ -23,7 +23,7 @@ from jwmirror.store.maintenance.checkout import COPY, check_out
 from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.repair import repair
 from jwmirror.store.maintenance.retention import RetentionPolicy
-from jwmirror.store.maintenance.rollback import roll_back
+from jwmirror.store.maintenance.rollback import release, roll_back
 from jwmirror.store.maintenance.run_cleanup import merge_unchanged
 from jwmirror.store.maintenance.scan import scan_mirror
 from jwmirror.store.maintenance.verify import verify
@@ -46,6 +46,7 @@ from tests.torture.mill import (
 
 OWN = ("locks", "incoming")  # what of a mirror differs from run to run
 RUNS = ("20260101T000000.000000Z-1", "20260102T000000.000000Z-1")
+HOLD = Hold(who="mill", since="2026-01-01T00:00:00+00:00")
 FOUND = {"e": b"found", "f": b"found, too"}  # files that a user has already
 
 
@@ -198,6 +199,9 @@ COMMANDS = {
     "pin": Command(lambda root: add_pin(root, "paper", 4)),
     "unpin": Command(lambda root: find_pin(root, "first") and remove_pin(root, "first")),
     "rollback": Command(lambda root: roll_back(root, 2)),
+    "hold": Command(lambda root: roll_back(root, 2, hold=HOLD)),
+    "release": Command(release, lambda root: roll_back(root, 2, hold=HOLD)),
+    "update while held": Command(update, lambda root: roll_back(root, 4, hold=HOLD)),
     "prune": Command(lambda root: prune(root, RetentionPolicy(keep_last=2))),
     "hint": Command(hint),
     "adopt": Command(take_over, lay_down),

@@ -36,7 +36,7 @@ def test_rollback_by_number_and_by_name(steered):
     assert "generation 1 is now the current one, instead of 2" in page
     assert "the next run undoes this rollback" in " ".join(page.split())
     assert answer("rollback", 2, *at) == {
-        "mirror": str(steered.root), "before": 1, "generation": 2, "set_aside": []
+        "mirror": str(steered.root), "before": 1, "generation": 2, "set_aside": [], "hold": None
     }  # fmt: skip
 
 

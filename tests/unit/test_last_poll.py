@@ -43,7 +43,7 @@ FAILED = Stop(
 def page(run, make=status_page, **state):
     """The lines of a page on a run."""
     console = Console(width=300, file=StringIO())
-    console.print(make(build_status("mirror", FIRST, (), run, **state)))
+    console.print(make(replace(build_status("mirror", FIRST, (), run), **state)))
     return console.file.getvalue().splitlines()
 
 

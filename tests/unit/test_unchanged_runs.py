@@ -249,6 +249,11 @@ def roll_back(site):
     roll_back_to(site.mirror, str(number), wait_s=0, dry_run=False)
 
 
+def hold(site):
+    """The view is held, as it is; what a run prints says so."""
+    roll_back_to(site.mirror, "current", wait_s=0, dry_run=False, hold=True)
+
+
 def remove_link(site):
     """The link to the current view is gone; a run makes it again."""
     (site.mirror / "current").unlink()
@@ -292,6 +297,7 @@ CHANGES = {  # -> the part of the conditions that differs; "": an order, CRDS, o
     accept: "marks",
     invalidate: "marks",
     roll_back: "",
+    hold: "generation",
     remove_link: "generation",
     lose_result: "store",
     lose_provenance: "store",

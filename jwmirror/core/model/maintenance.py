@@ -13,7 +13,7 @@ from jwmirror.core.model.stored import Entry
 class Problem:
     """One thing in a mirror that is not as its records say."""
 
-    kind: str  # generation, manifest, object, access, pointer, view, pin, provenance, slice
+    kind: str  # generation, manifest, object, access, pointer, hold, view, pin, provenance, slice
     path: str  # below the mirror
     expected: str
     found: str
@@ -207,6 +207,36 @@ class Pin:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hold:
+    """Who holds the view: runs publish generations, and leave the current one as it is."""
+
+    who: str  # user name
+    since: str  # ISO, UTC
+    reason: str = ""
+
+    def __str__(self) -> str:
+        reason = f": {self.reason}" if self.reason else ""
+        return f"held by {self.who} since {self.since[:16].replace('T', ' ')} UTC{reason}"
+
+    def notice(self, generation: int) -> str:
+        """Return a sentence on the hold, with the number of the current generation."""
+        return (
+            f"generation {generation} stays the current one ({self}); `jwmirror release` lets runs "
+            "change the view again"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndOfHold:
+    """The end of a hold."""
+
+    mirror: str
+    generation: int  # that is current, and stays so until the next run publishes
+    hold: Hold | None  # that ended; None if there was none, or its record was damaged
+    newer: tuple[int, ...]  # generations that follow the current one, and were never shown
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rollback:
     """The generations before and after a rollback."""
 
@@ -214,3 +244,4 @@ class Rollback:
     before: int  # the generation that was current
     generation: int  # the generation that is current after it
     set_aside: tuple[int, ...]  # newer generations; they stay, and can become current again
+    hold: Hold | None = None  # with which runs leave it as it is

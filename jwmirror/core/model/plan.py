@@ -310,7 +310,7 @@ class References:
 class Published:
     """The outcome of a run's publication."""
 
-    generation: int  # the current one, after it
+    generation: int  # the current one, after it; while the view is held, the newest one
     is_new: bool
 
 

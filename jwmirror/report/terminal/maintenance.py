@@ -11,24 +11,49 @@ from jwmirror.core.model.product import PEDIGREE
 from jwmirror.core.model.quality import Acceptance
 from jwmirror.report import formatting
 
+RELEASE = "`jwmirror release`"
+
 
 def rollback_page(rollback: records.Rollback, dry_run: bool) -> RenderableType:
     """Return which generation became current, and what the next run will do."""
-    if rollback.before == rollback.generation:
-        return Text(f"generation {rollback.generation} is the current one already")
+    is_same = rollback.before == rollback.generation
     verb = "would become" if dry_run else "is now"
+    words = f"{verb} the current one, instead of {rollback.before}"
     lines = [
-        f"generation {rollback.generation} {verb} the current one, instead of {rollback.before}"
+        f"generation {rollback.generation} {'is the current one already' if is_same else words}"
     ]
+    if rollback.hold:
+        held = f"the view {'would be' if dry_run else 'is'} {rollback.hold}"
+        lines.append(f"{held}; runs publish generations without showing them until {RELEASE}")
+    if is_same:
+        return Group(*map(Text, lines))
     if rollback.set_aside:
         numbers = ", ".join(map(str, rollback.set_aside))
         lines.append(f"newer generations are kept; `jwmirror rollback` can return to: {numbers}")
-    lines.append(
+    undone = (
         "the next run undoes this rollback: it publishes what MAST has then, and the results of "
         "your config as it is then; if you went back because of a mistake in the config, correct "
-        "it before that run; `jwmirror pin` names a generation, so that prune keeps it; "
-        "`jwmirror checkout` writes one into another folder"
+        "it before that run, or add --hold; "
     )
+    lines.append(
+        f"{'' if rollback.hold else undone}`jwmirror pin` names a generation, so that prune keeps "
+        "it; `jwmirror checkout` writes one into another folder"
+    )
+    return Group(*map(Text, lines))
+
+
+def release_page(release: records.EndOfHold, dry_run: bool) -> RenderableType:
+    """Return which hold ended, and what will be shown."""
+    verb = "would not be" if dry_run else "is not"
+    was = f" (it was {release.hold})" if release.hold else ""
+    lines = [
+        f"the view {verb} held any more{was}; it shows generation {release.generation} until the "
+        "next run publishes what MAST and the config ask for"
+    ]
+    if release.newer:
+        numbers = ", ".join(map(str, release.newer))
+        step = f"`jwmirror rollback {release.newer[-1]}` shows the newest now"
+        lines.append(f"generations that follow it, and are not shown: {numbers}; {step}")
     return Group(*map(Text, lines))
 
 

@@ -36,6 +36,8 @@ LEGEND = (
 )
 CAUSES = 12  # of a generation that are shown
 FOLDERS = 60  # shown one by one, unless the user wants all
+UNDONE = "Undone by the rollback; the next run publishes it again, if it is asked for"
+HELD_BACK = "Not shown while the view is held"
 OFFLINE = "This command did not ask MAST or CRDS."
 
 
@@ -54,9 +56,7 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
             f"program {first.program}: {formatting.count(first.products, 'product')}"
             for first in status.first_polls
         ],
-        "Undone by the rollback; the next run publishes it again, if it is asked for": list(
-            status.undone
-        ),
+        (HELD_BACK if status.hold else UNDONE): list(status.undone),
         **_change_lists(status.changes),
         "References that CRDS has corrected or retracted, or that cannot be verified": list(
             _reference_lines(status.references)
@@ -209,6 +209,7 @@ def _headline(status: Status) -> Text:
         f": generation {generation.number} of {formatting.minute(generation.made_at)}, {totals}",
         f"\nMAST answered last: {formatting.minute(asked_at)}" if asked_at else "",
         f"\nin use by: {status.at_work}" if status.at_work else "",
+        f"\nheld: {status.hold.notice(generation.number)}" if status.hold else "",
     )
 
 
@@ -378,7 +379,8 @@ def log_page(history: History) -> RenderableType:
             _remarks(history, generation.number) + _lines(generation.what_happened),
             style="" if generation.number in history.line else "dim",
         )
-    return Group(table, Text(LEGEND, style="dim"))
+    held = [Text(f"held: {history.hold.notice(history.current or 0)}")] if history.hold else []
+    return Group(table, Text(LEGEND, style="dim"), *held)
 
 
 def _remarks(history: History, number: int) -> str:

@@ -10,7 +10,7 @@ from jwmirror.services.inspect.change_reasons import ChangeReasons
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.history import file_history
-from jwmirror.store.pins import pinned_generations
+from jwmirror.store.pins import pinned_generations, read_hold
 
 
 def mirror_history(root: Path) -> History:
@@ -18,7 +18,8 @@ def mirror_history(root: Path) -> History:
     generations = Generations(root)
     known = generations.all()
     pruned = [generation.number for generation in known if generation.is_pruned]
-    return build_history(str(root), generations.current(), known, pruned, pinned_generations(root))
+    names, hold = pinned_generations(root), read_hold(root)
+    return build_history(str(root), generations.current(), known, pruned, names, hold)
 
 
 def history_of_file(root: Path, file: str) -> FileHistory:

@@ -29,6 +29,7 @@ from jwmirror.services.kept.conditions import conditions_of
 from jwmirror.services.kept.dependencies import generation_digest, records_digest, stored_digest
 from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.lock import RUN_LOCK, lock_note
+from jwmirror.store.pins import read_hold
 from jwmirror.store.runs import last_run, read_undecided
 
 
@@ -64,16 +65,17 @@ def mirror_status(
         count_files(zip(*columns, strict=True)),
         run,
         preview,
-        f"{owner.purpose}, since {owner.since}" if owner else "",
         count_qualities(zip(*map(entries.column, ("origin", "key", "quality")), strict=True)),
         doubtful_results(entries.where("quality", CAVEAT), run.held_back if run else ()),
         reference_notices(root, run.findings if run else ()),
         place_of,
+        read_hold(root),
     )
     undecided = read_undecided(root)
     since = min(undecided.values(), default="")
     return replace(
         status,
+        at_work=f"{owner.purpose}, since {owner.since}" if owner else "",
         undecided=Undecided(files=len(undecided), since=since),
         undone=tuple(_undone(root, current, run)),
     )

@@ -32,6 +32,7 @@ from jwmirror.planning.resolvers.by_environment import resolvers_of
 from jwmirror.store.generations import Generations
 from jwmirror.store.manifest import entries_of
 from jwmirror.store.objects import Objects
+from jwmirror.store.pins import HOLD_RECORD
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import RunFiles
 
@@ -153,13 +154,14 @@ def _hook_sources(hook: str, base: Path) -> Iterator[tuple[str, str]]:
 
 
 def generation_digest(mirror: Path) -> str:
-    """Return the digest of the current generation, and of the view and the page that show it."""
+    """Return the digest of the current generation, what shows it, and the hold, if any."""
     with suppress(OSError):
         number = (mirror / "CURRENT").read_text().strip()
         head = read_bytes(mirror / "generations" / f"{int(number):06d}" / "generation.json")
         view = os.readlink(mirror / "current")
         pages = [path.name for path in (mirror / "reports").glob(f"{int(number):06d}*")]
-        return digest([number, head.decode(), view, (mirror / view).is_dir(), sorted(pages)])
+        hold = FileStamp.of(path) if (path := mirror / HOLD_RECORD).exists() else None
+        return digest([number, head.decode(), view, (mirror / view).is_dir(), sorted(pages), hold])
     return ""
 
 

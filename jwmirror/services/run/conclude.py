@@ -20,6 +20,7 @@ from jwmirror.services.kept.conditions import RunConditions
 from jwmirror.services.kept.unchanged_run import remember_run
 from jwmirror.services.run.results import record_stage_times
 from jwmirror.store.generations import Generations
+from jwmirror.store.pins import read_hold
 from jwmirror.store.runs import read_run
 
 SHOWN = 10  # results at the end of a run, and failures with one message
@@ -102,9 +103,10 @@ def _conclusion(mirror: Path, records: Run, page: str, strict: bool) -> Conclusi
         generation = records.published.generation
         if records.published.is_new:
             state = f"is new: {Generations(mirror).read(generation).cause}"
-    doubtful = _doubtful(mirror, records)
+    doubtful, hold = _doubtful(mirror, records), read_hold(mirror)
     lines = (
-        f"{mirror}/current: generation {generation} {state}; {mirror}/{page}",
+        f"{mirror}{'' if hold else '/current'}: generation {generation} {state}; {mirror}/{page}",
+        *([printable(hold.notice(_current(mirror)))] if hold else []),
         *_unmatched_lines(records),
         *(f"Without effect: {note}" for note in records.plan_notes),
         *map(str, records.still_refused),
@@ -121,6 +123,11 @@ def _conclusion(mirror: Path, records: Run, page: str, strict: bool) -> Conclusi
         doubtful=doubtful,
         is_strict=strict,
     )
+
+
+def _current(mirror: Path) -> int:
+    """Return the number of the current generation."""
+    return Generations(mirror).require_current().number
 
 
 def _other_answers(mirror: Path, records: Run) -> Iterator[str]:

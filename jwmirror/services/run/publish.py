@@ -1,6 +1,6 @@
 """Publish the new state of a mirror as a generation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from jwmirror.services.run.jobs.arrivals import await_results
 from jwmirror.services.run.quality.publication import PublicationPolicy, judged_rows
 from jwmirror.store import runs
 from jwmirror.store.entries import results_of_deselected_files, with_quality
-from jwmirror.store.generations import Generations
+from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.lock import mirror_lock
 
 CITATION = Path(__file__).parents[3] / "CITATION.cff"
@@ -62,9 +62,21 @@ def publish_generation(
         entries = upstream.joined([*judged.rows, *with_quality(kept, judged.qualities)])
         setup = _setup(config, recipes, places or {})
         explain = partial(published_causes, mirror, setup)
+        numbers = generations.numbers()
         new = generations.publish(entries, "", facts, lock.check, setup, explain)
-        current = new or generations.current()
-    return Published(generation=current.number if current else 0, is_new=new is not None)
+        return _published(numbers, new, generations.current())
+
+
+def _published(
+    numbers: Collection[int], new: StoredGeneration | None, current: StoredGeneration | None
+) -> Published:
+    """Return what was published, by the numbers of earlier generations.
+
+    While the view is held, one that is published again is not new.
+    """
+    newest = new or current
+    is_new = new is not None and (new.number not in numbers or new == current)
+    return Published(generation=newest.number if newest else 0, is_new=is_new)
 
 
 def _setup(config: PlainValues, recipes: Sequence[Recipe], places: Mapping[str, str]) -> Setup:

@@ -11,6 +11,7 @@ from jwmirror.report.formatting import count, size
 from jwmirror.report.quality import count_qualities, doubt_line, doubtful_results, is_accepted
 from jwmirror.services.inspect.failures import list_failures
 from jwmirror.store.generations import Generations
+from jwmirror.store.pins import read_hold
 from jwmirror.store.runs import RunFiles, last_run, read_if_written, read_run
 
 REASONS = 3  # shown, the most frequent ones
@@ -20,7 +21,7 @@ LAST_LINES = 5  # of a log
 
 
 def summary_lines(mirror: Path, run: str, is_complete: bool) -> Iterator[str]:
-    """Yield the summary of a run by its id. At most five lines if it changed nothing.
+    """Yield the summary of a run by its id. At most five lines if it changed nothing, six if held.
 
     `is_complete`: it ended without an error.
     """
@@ -65,6 +66,8 @@ def _headline(mirror: Path, records: Run, is_complete: bool) -> Iterator[str]:
         yield f"Generation {number} is up to date: nothing changed since it was published."
     else:
         yield f"Generation {number} stays: nothing could be added to it."
+    if hold := read_hold(mirror):
+        yield f"Held: {hold.notice(Generations(mirror).require_current().number)}"
 
 
 def _fetched(records: Run) -> Iterator[str]:

@@ -178,6 +178,8 @@ def _advice(problem: Problem) -> str:
         return "not changed: a user who may read it has to verify it"
     if problem.kind == "pin" and problem.found == NOTHING:
         return f"not repaired: use `jwmirror unpin {Path(problem.path).stem}`"
+    if problem.kind == "hold":
+        return "not repaired: use `jwmirror release`, and `jwmirror rollback current --hold` again"
     step = "not repaired: restore it from a copy of the mirror"
     if problem.kind == "provenance" and problem.found == NOTHING:
         step += ", or let the next run make it again"

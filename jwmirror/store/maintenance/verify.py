@@ -17,7 +17,7 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.losses import read_losses
 from jwmirror.store.maintenance.scan import DENIED, GenerationRows, MirrorScan, scan_mirror
 from jwmirror.store.objects import Objects, hash_files
-from jwmirror.store.pins import read_pins
+from jwmirror.store.pins import HOLD_RECORD, read_hold, read_pins
 from jwmirror.store.provenance import Provenance, read_slice_record, slice_paths
 from jwmirror.store.view import folders_of, is_untouched, link_target, view_folder
 
@@ -150,6 +150,10 @@ def _pointer_problems(root: Path, states: MirrorScan) -> Iterator[Problem]:
     except StoreError as err:
         yield Problem("pointer", "CURRENT", "the number of a generation", f"an error ({err})")
         return
+    try:
+        read_hold(root)
+    except StoreError as err:
+        yield Problem("hold", HOLD_RECORD, "the record of a hold", f"an error ({err})")
     link = root / "current"
     target = os.readlink(link) if link.is_symlink() else NOTHING
     if current is None:
