@@ -74,7 +74,7 @@ class FitsChanges:
 
     def add_image(self, name: str, old_hdus: Hdus, new_hdus: Hdus) -> None:
         """Add the differences between the images of one name."""
-        errors = _errors(name, old_hdus, new_hdus)
+        errors = error_images(name, old_hdus, new_hdus)
         image = compare_images(name, old_hdus[name], new_hdus[name], errors)
         if image is None:
             return
@@ -131,7 +131,7 @@ def _compare_fits(
     comparison: Comparison, old: Path, new: Path, filename: str, has_sky: bool
 ) -> Comparison:
     changes = FitsChanges()
-    with _opened(old, filename) as old_hdus, _opened(new, filename) as new_hdus:
+    with opened_hdus(old, filename) as old_hdus, opened_hdus(new, filename) as new_hdus:
         changes.add_order(list(old_hdus), list(new_hdus))
         for name in old_hdus | new_hdus:
             changes.add(name, old_hdus, new_hdus)
@@ -154,12 +154,12 @@ def _compare_fits(
 
 def has_values(path: Path, filename: str) -> bool:
     """Return whether a FITS file has pixels or table values. StoreError if it cannot be read."""
-    with _opened(path, filename) as hdus:
+    with opened_hdus(path, filename) as hdus:
         return any(hdu.size for hdu in hdus.values() if _kind(hdu) != METADATA)
 
 
 @contextmanager
-def _opened(path: Path, filename: str) -> Iterator[Hdus]:
+def opened_hdus(path: Path, filename: str) -> Iterator[Hdus]:
     """Open a FITS file, check its end, and yield its HDUs by name.
 
     It is not mapped into memory: images are read by sections, whose pages would stay resident.
@@ -187,12 +187,13 @@ def _kind(hdu: Any) -> str:
     """Return the kind of an HDU: tables of headers, and ASDF trees in any HDU, are metadata."""
     if asdf_content(hdu) is not None:
         return METADATA
-    if _is_image(hdu):
+    if is_image(hdu):
         return IMAGE
     return METADATA if hdu.name in METADATA_HDUS else TABLE
 
 
-def _is_image(hdu: object) -> bool:
+def is_image(hdu: object) -> bool:
+    """Return whether an HDU of astropy is an image, which is not compressed."""
     from astropy.io import fits
 
     return isinstance(hdu, (fits.ImageHDU, fits.PrimaryHDU))
@@ -202,26 +203,26 @@ def _describe(hdu: Any) -> str:
     """Return an HDU in a few words; "" for none."""
     if hdu is None:
         return ""
-    if _is_image(hdu):
+    if is_image(hdu):
         return f"image, {pixel_type(hdu)} {'x'.join(map(str, hdu.shape))}".strip()
     return f"table, {hdu.header['NAXIS2']} rows of {hdu.header['TFIELDS']} columns"
 
 
-def _errors(name: str, old_hdus: Hdus, new_hdus: Hdus) -> "ImagePair | None":
+def error_images(name: str, old_hdus: Hdus, new_hdus: Hdus) -> "ImagePair | None":
     """Return the ERR images that belong to a SCI image; None unless all shapes are equal."""
     if not name.startswith("SCI"):
         return None
     error_name = name.replace("SCI", "ERR")
     for hdus in (old_hdus, new_hdus):
         error = hdus.get(error_name)
-        if error is None or not _is_image(error) or error.shape != hdus[name].shape:
+        if error is None or not is_image(error) or error.shape != hdus[name].shape:
             return None
     return old_hdus[error_name], new_hdus[error_name]
 
 
 def _sky_shift(old: Hdus, new: Hdus) -> SkyShift | None:
     """Return the shift of SCI's sky; None unless both files have images of one shape there."""
-    if not all(_is_image(hdus.get("SCI")) for hdus in (old, new)):
+    if not all(is_image(hdus.get("SCI")) for hdus in (old, new)):
         return None
     shape = old["SCI"].shape
     return sky_shift(old, new, shape) if shape == new["SCI"].shape and len(shape) > 1 else None

@@ -85,12 +85,12 @@ def _with_statistics(
     difference: ImageDifference, old: "ImageHDU", new: "ImageHDU", errors: "ImagePair | None"
 ) -> ImageDifference:
     """Add the counts of changed pixels and of NaN, and the statistics of new - old."""
-    every = _sampling_step(difference.pixels)
+    every = sampling_step(difference.pixels, SAMPLE)
     counts, largest, position = np.zeros(3, "i8"), 0.0, 0
     deltas, ratios = [np.empty(0)], [np.empty(0)]
     for block in _blocks(old.shape):
         old_pixels, new_pixels = (image.section[block].ravel() for image in (old, new))
-        counts += _count_changes(old_pixels, new_pixels)
+        counts += count_changes(old_pixels, new_pixels)
         delta = subtract(new_pixels, old_pixels)
         largest = max(largest, float(np.nanmax(np.abs(delta), initial=0.0)))
         sample = slice(-position % every, None, every)
@@ -98,32 +98,38 @@ def _with_statistics(
         deltas.append(delta[sample][np.isfinite(delta[sample])])
         if errors:
             sampled = (error.section[block].ravel()[sample] for error in errors)
-            ratios.append(_over_error(delta[sample], *sampled))
+            ratios.append(_sizes_over_error(delta[sample], *sampled))
     statistics = _statistics(np.concatenate(deltas), largest, np.concatenate(ratios), every)
     changed, old_nan, new_nan = map(int, counts)
     return replace(difference, changed=changed, old_nan=old_nan, new_nan=new_nan, spread=statistics)
 
 
-def _sampling_step(count: int) -> int:
-    """Return n such that every n-th pixel is sampled: prime to the count, so to all lengths."""
-    every = max(-(-count // SAMPLE), 1)
+def sampling_step(count: int, sample: int) -> int:
+    """Return n such that every n-th pixel makes a sample: prime to the count, so to all lengths."""
+    every = max(-(-count // sample), 1)
     while math.gcd(every, count) > 1:
         every += 1
     return every
 
 
-def _count_changes(old: np.ndarray, new: np.ndarray) -> list[int]:
+def count_changes(old: np.ndarray, new: np.ndarray) -> list[int]:
     """Return the counts of changed pixels, of NaN in old and of NaN in new; NaN equals NaN."""
     old_nan, new_nan = np.isnan(old), np.isnan(new)
     changed = (old != new) & ~(old_nan & new_nan)
     return [int(np.count_nonzero(pixels)) for pixels in (changed, old_nan, new_nan)]
 
 
-def _over_error(delta: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Return |delta| / error, with the root mean square of both errors, where both are defined."""
+def over_error(delta: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Return delta / error, with the root mean square of both errors; NaN where one is not > 0."""
     error = np.hypot(old.astype("f8"), new.astype("f8")) / math.sqrt(2)
-    usable = np.isfinite(delta) & (delta != 0) & np.isfinite(error) & (error > 0)
-    return np.abs(delta[usable]) / error[usable]
+    usable = np.isfinite(delta) & np.isfinite(error) & (error > 0)
+    return np.divide(delta, error, out=np.full(delta.shape, np.nan), where=usable)
+
+
+def _sizes_over_error(delta: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Return |delta| / error of the pixels that differ, where it is defined."""
+    ratios = np.abs(over_error(delta, old, new)[delta != 0])
+    return ratios[np.isfinite(ratios)]
 
 
 def _statistics(

@@ -22,14 +22,54 @@ def sky_shift(
     `old` and `new` are HDUs by name. The coordinates are those of gwcs if both files have them,
     otherwise those of FITS.
     """
-    height, width = shape[-2:]
-    x = np.array([(width - 1) / 2, 0, width - 1, 0, width - 1])
-    y = np.array([(height - 1) / 2, 0, 0, height - 1, height - 1])
+    x, y = _centre_and_corners(shape)
     for source, sky_of in ((GWCS, gwcs_sky), (FITS, _fits_sky)):
         old_sky, new_sky = sky_of(old, x, y), sky_of(new, x, y)
         if old_sky is not None and new_sky is not None:
             return _shift(*_offsets(*old_sky, *new_sky), source)
     return None
+
+
+def pixel_offsets(
+    old: Mapping[str, Any], new: Mapping[str, Any], shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return how far (x, y, in pixels) the old image has the sky of new pixels from their place.
+
+    Five of each: of the centre and the corners of the new SCI, of shape (..., y, x). They are by
+    the coordinates of FITS; None if one file has none.
+    """
+    x, y = _centre_and_corners(shape)
+    if (sky := _fits_sky(new, x, y)) is None or (wcs := _celestial_wcs(old)) is None:
+        return None
+    try:
+        old_x, old_y = wcs.all_world2pix(*sky, 0)
+    except Exception:  # of wcslib, for coordinates that it cannot invert
+        return None
+    offsets = np.asarray(old_x) - x, np.asarray(old_y) - y
+    return offsets if np.isfinite(offsets).all() else None
+
+
+def north_of_up(hdus: Mapping[str, Any], shape: tuple[int, ...]) -> float | None:
+    """Return the angle (degrees) from up to north at the centre of SCI, counter-clockwise.
+
+    The coordinates are those of FITS; None if there are none.
+    """
+    x, y = (places[:1] for places in _centre_and_corners(shape))
+    if (sky := _fits_sky(hdus, x, y)) is None or (wcs := _celestial_wcs(hdus)) is None:
+        return None
+    try:
+        north_x, north_y = wcs.all_world2pix(sky[0], sky[1] + 1 / 3600, 0)
+    except Exception:  # of wcslib
+        return None
+    angle = float(np.degrees(np.arctan2(x - north_x, north_y - y))[0])
+    return angle if np.isfinite(angle) else None
+
+
+def _centre_and_corners(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    height, width = shape[-2:]
+    x = np.array([(width - 1) / 2, 0, width - 1, 0, width - 1])
+    y = np.array([(height - 1) / 2, 0, 0, height - 1, height - 1])
+    return x, y
 
 
 def gwcs_sky(hdus: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> Sky | None:
@@ -63,14 +103,22 @@ def gwcs_sky(hdus: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> Sky | Non
 
 def _fits_sky(hdus: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> Sky | None:
     """Return the coordinates of pixels by the FITS header of SCI; None if it has none."""
+    if (wcs := _celestial_wcs(hdus)) is None:
+        return None
+    try:
+        ra, dec = wcs.all_pix2world(x, y, 0)
+        return np.asarray(ra), np.asarray(dec)
+    except Exception:  # of wcslib, for headers that it cannot use
+        return None
+
+
+def _celestial_wcs(hdus: Mapping[str, Any]) -> Any:  # WCS of astropy, which has no types, or None
+    """Return the coordinates in the FITS header of SCI; None if it has none."""
     from astropy.wcs import WCS
 
     try:
         wcs = WCS(hdus["SCI"].header, naxis=2)
-        if not wcs.has_celestial:
-            return None
-        ra, dec = wcs.all_pix2world(x, y, 0)
-        return np.asarray(ra), np.asarray(dec)
+        return wcs if wcs.has_celestial else None
     except Exception:  # of wcslib, for headers that it cannot use
         return None
 

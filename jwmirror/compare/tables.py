@@ -65,8 +65,8 @@ def fits_content(hdu: "BinTableHDU") -> TableContent:
 
 def compare_ecsv(comparison: Comparison, old: Path, new: Path, filename: str) -> Comparison:
     """Add the differences between two ECSV files; StoreError if one cannot be read."""
-    old_table, old_meta = _read_ecsv(old, filename)
-    new_table, new_meta = _read_ecsv(new, filename)
+    old_table, old_meta = read_ecsv(old, filename)
+    new_table, new_meta = read_ecsv(new, filename)
     table = compare_tables("", old_table, new_table)
     layout = tuple(column_order_change("", old_table, new_table))
     changes = [
@@ -85,7 +85,7 @@ def compare_ecsv(comparison: Comparison, old: Path, new: Path, filename: str) ->
     )
 
 
-def _read_ecsv(path: Path, filename: str) -> tuple[TableContent, dict[str, str]]:
+def read_ecsv(path: Path, filename: str) -> tuple[TableContent, dict[str, str]]:
     """Return the content of an ECSV file, mixin columns (coordinates) split, and meta as text."""
     from astropy.io import ascii
     from astropy.table.serialize import represent_mixins_as_columns

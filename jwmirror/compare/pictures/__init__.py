@@ -1,0 +1,26 @@
+"""Comparisons of two versions of a product in pictures and numbers, drawn once and kept."""
+
+from jwmirror.compare.pictures.drawing import draw, draw_all
+from jwmirror.compare.pictures.pairing import pairs
+from jwmirror.compare.pictures.records import (
+    CHANGE,
+    MAST,
+    DrawnComparison,
+    DrawnPanel,
+    FileRow,
+    Pair,
+    Statistic,
+)
+
+__all__ = [
+    "CHANGE",
+    "MAST",
+    "DrawnComparison",
+    "DrawnPanel",
+    "FileRow",
+    "Pair",
+    "Statistic",
+    "draw",
+    "draw_all",
+    "pairs",
+]

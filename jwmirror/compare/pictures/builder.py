@@ -1,0 +1,96 @@
+"""A comparison while it is drawn: pictures in a folder, numbers, and words."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from jwmirror.compare.pictures.records import (
+    VERSION,
+    DrawnComparison,
+    DrawnPanel,
+    Pair,
+    Statistic,
+)
+from jwmirror.core.printing import printable
+
+MAX_UNIT = 40  # characters
+PERCENTILES = (16, 50, 84)
+SIGMA = "sigma"
+
+
+@dataclass
+class Drawing:
+    """A comparison while it is drawn; its pictures are written into a folder."""
+
+    pair: Pair
+    folder: Path
+    summary: str = ""
+    panels: list[DrawnPanel] = field(default_factory=list)
+    statistics: list[Statistic] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    is_thumbnail: bool = False
+
+    def add(self, file: str, title: str, alt: str, content: bytes) -> None:
+        """Write a picture, which is a PNG file."""
+        (self.folder / file).write_bytes(content)
+        width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
+        self.panels.append(
+            DrawnPanel(file=file, title=title, width=width, height=height, alt=printable(alt))
+        )
+
+    def state(self, name: str, value: str, unit: str = "") -> None:
+        """Add a number to the table."""
+        self.statistics.append(Statistic(name=name, value=value, unit=unit))
+
+    def state_fraction(self, name: str, count: int, total: int) -> None:
+        """Add a count as a fraction of a total."""
+        self.state(name, percent(count / total if total else 0.0), f"of {total:,}")
+
+    def state_percentiles(self, name: str, values: np.ndarray, unit: str) -> None:
+        """Add the percentiles of finite values, if there are any."""
+        if len(values):
+            numbers = ", ".join(f"{value:.3g}" for value in np.percentile(values, PERCENTILES))
+            self.state(f"{name} (16, 50, 84 %)", numbers.replace("-", "\u2212"), unit)
+
+    def summarize(self, what: str, count: int, total: int, sizes: np.ndarray, unit: str) -> None:
+        """Say in one line how many changed, and by how much: the median of |sizes| above 0."""
+        if not count:
+            self.summary = f"all {what} are equal"
+            return
+        self.summary = f"{percent(count / total)} of the {what} changed"
+        sizes = np.abs(sizes[sizes != 0])
+        if len(sizes):
+            typical = f"{np.median(sizes):.2g} {unit}".strip()
+            self.summary += f", by {typical} (median of those)"
+
+    def note(self, *texts: str) -> None:
+        """Add sentences; empty ones are left out."""
+        self.notes += [text for text in texts if text]
+
+    @property
+    def done(self) -> DrawnComparison:
+        """The finished record."""
+        return DrawnComparison(
+            version=VERSION,
+            name=self.pair.name,
+            kind=self.pair.kind,
+            title=f"{self.pair.filename}: {self.pair.title}",
+            summary=self.summary,
+            panels=tuple(self.panels),
+            statistics=tuple(self.statistics),
+            notes=tuple(printable(note) for note in self.notes),
+            is_thumbnail=self.is_thumbnail,
+        )
+
+
+def unit_of(text: object) -> str:
+    """Return a unit as a file names it, safe to print."""
+    return printable(str(text or "").strip())[:MAX_UNIT]
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction in percent; a small one is not rounded to none, nor a large one to all."""
+    if 0 < fraction < 1e-4:
+        return "<0.01 %"
+    return ">99.99 %" if 0.9999 < fraction < 1 else f"{100 * fraction:.3g} %"

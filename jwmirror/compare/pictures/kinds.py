@@ -1,0 +1,126 @@
+"""What is drawn of each kind of product, by its suffix."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jwmirror.compare.fitsfiles import opened_hdus
+from jwmirror.compare.pictures.alignment import aligned, orientation
+from jwmirror.compare.pictures.builder import Drawing, unit_of
+from jwmirror.compare.pictures.lightcurves import draw_light_curves
+from jwmirror.compare.pictures.pairing import CUBES, LIGHT_CURVES, MOSAICS, SPECTRA, suffix_of
+from jwmirror.compare.pictures.panels import describe, draw_histogram, draw_maps, draw_strip
+from jwmirror.compare.pictures.pixels import checked_image, flag_changes, read_pair
+from jwmirror.compare.pictures.spectra import draw_spectra
+
+MOSAIC_SIDE, CUBE_SIDE, THUMBNAIL_SIDE = 900, 360, 200  # pixels of a picture
+SCIENCE = "SCI"
+Hdus = Mapping[str, Any]  # HDUs of astropy by name
+
+
+def draw_kind(drawing: Drawing, old: Path, new: Path) -> None:
+    """Draw two versions of a product. Any exception, if a file is not as jwst writes it."""
+    filename = drawing.pair.filename
+    suffix = suffix_of(filename)
+    if suffix in LIGHT_CURVES:
+        draw_light_curves(drawing, old, new)
+        return
+    with opened_hdus(old, filename) as old_hdus, opened_hdus(new, filename) as new_hdus:
+        if suffix in SPECTRA:
+            draw_spectra(drawing, old_hdus, new_hdus)
+        elif suffix in CUBES:
+            _draw_cube(drawing, old_hdus, new_hdus)
+        elif suffix in MOSAICS:
+            _draw_mosaic(drawing, old_hdus, new_hdus)
+        else:
+            _draw_exposure(drawing, old_hdus, new_hdus)
+
+
+def _draw_mosaic(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus) -> None:
+    shapes = _shapes(old_hdus, new_hdus)
+    alignment = aligned(old_hdus, new_hdus, *shapes, on_sky=True)
+    result = read_pair(old_hdus, new_hdus, SCIENCE, alignment, MOSAIC_SIDE)
+    unit = _unit(new_hdus)
+    draw_maps(drawing, result.maps, unit, MOSAIC_SIDE)
+    draw_histogram(drawing, result, unit)
+    _state_inputs(drawing, old_hdus, new_hdus)
+    describe(drawing, result, unit)
+    drawing.note(*alignment.notes, orientation(new_hdus, shapes[1]), result.maps.in_words)
+
+
+def _draw_cube(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus) -> None:
+    shapes = _shapes(old_hdus, new_hdus)
+    if {len(shape) for shape in shapes} != {3}:
+        raise ValueError(f"expected cubes of 3 axes, found the axes {shapes}")
+    alignment = aligned(old_hdus, new_hdus, *shapes, on_sky=True)
+    plane = _central_plane(old_hdus, new_hdus) if all(alignment.size) else -1
+    result = read_pair(old_hdus, new_hdus, SCIENCE, alignment, CUBE_SIDE, plane)
+    unit = _unit(new_hdus)
+    draw_maps(drawing, result.maps, unit, CUBE_SIDE, "mean over wavelength")
+    if result.plane is not None:
+        where = f"at {_wavelength(new_hdus, plane)}"
+        draw_maps(drawing, result.plane, unit, CUBE_SIDE, where, "slice-")
+    draw_histogram(drawing, result, unit)
+    describe(drawing, result, unit)
+    drawing.note(*alignment.notes, orientation(new_hdus, shapes[1]), result.planes_in_words)
+
+
+def _draw_exposure(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus) -> None:
+    shapes = _shapes(old_hdus, new_hdus)
+    alignment = aligned(old_hdus, new_hdus, *shapes, on_sky=False)
+    result = read_pair(old_hdus, new_hdus, SCIENCE, alignment, THUMBNAIL_SIDE)
+    unit = _unit(new_hdus)
+    draw_strip(drawing, result.maps, unit, THUMBNAIL_SIDE)
+    describe(drawing, result, unit)
+    if (flags := flag_changes(old_hdus, new_hdus, SCIENCE)) is not None:
+        drawing.state("pixels with other flags", f"{flags[0]:,}", "; ".join(flags[1]))
+    images = sum(name.partition(",")[0] == SCIENCE for name in new_hdus)
+    if images > 1:
+        drawing.note(f"of the {images} images in the file, the first is shown and measured")
+    drawing.note(*alignment.notes, result.planes_in_words)
+
+
+def _shapes(old_hdus: Hdus, new_hdus: Hdus) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    old, new = (checked_image(hdus, SCIENCE).shape for hdus in (old_hdus, new_hdus))
+    return old, new
+
+
+def _unit(hdus: Hdus) -> str:
+    return unit_of(hdus[SCIENCE].header.get("BUNIT"))
+
+
+def _state_inputs(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus) -> None:
+    """Say of how many exposures the mosaics are: the rows of their tables of headers."""
+    tables = [hdus.get("HDRTAB") for hdus in (old_hdus, new_hdus)]
+    if all(table is not None for table in tables):
+        counts = [f"{int(table.header['NAXIS2'])}" for table in tables if table is not None]
+        drawing.state("exposures combined", " \u2192 ".join(counts))
+
+
+def _central_plane(old_hdus: Hdus, new_hdus: Hdus) -> int:
+    """Return the number of the plane nearest to the middle that has values in both cubes."""
+    images = old_hdus[SCIENCE], new_hdus[SCIENCE]
+    count = images[1].shape[0]
+    for plane in sorted(range(count), key=lambda number: abs(number - count // 2)):
+        if all(np.isfinite(image.section[plane]).any() for image in images):
+            return plane
+    return count // 2
+
+
+def _wavelength(hdus: Hdus, plane: int) -> str:
+    """Return the wavelength of a plane of a cube; its number if there are no coordinates."""
+    header, table = hdus[SCIENCE].header, hdus.get("WCS-TABLE")
+    unit = unit_of(header.get("CUNIT3"))
+    if table is not None and "wavelength" in [name.lower() for name in table.columns.names]:
+        waves = np.asarray(table.data["wavelength"]).ravel()
+        if len(waves) == hdus[SCIENCE].shape[0]:
+            return f"{waves[plane]:.5g} {unit or 'um'}"
+    if str(header.get("CTYPE3", "")).startswith("WAVE") and "CDELT3" in header:
+        start, step, first = (
+            float(header.get(f"{name}3", 1)) for name in ("CRVAL", "CDELT", "CRPIX")
+        )
+        value, unit = start + (plane + 1 - first) * step, unit or "m"
+        return f"{value * 1e6:.5g} um" if unit == "m" else f"{value:.5g} {unit}"
+    return f"plane {plane + 1} of {hdus[SCIENCE].shape[0]}"

@@ -1,0 +1,146 @@
+"""Pictures, statistics and words of two versions of a mosaic, a cube or an exposure."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jwmirror.compare.pictures.builder import SIGMA, Drawing
+from jwmirror.compare.pictures.pixels import ImageResult, MapSet
+from jwmirror.compare.pictures.rendering.lineplots import histogram
+from jwmirror.compare.pictures.rendering.palettes import (
+    DIVERGING,
+    GAP,
+    SEQUENTIAL,
+    coloured,
+    enlarged,
+    paper,
+    png,
+    with_bar,
+)
+from jwmirror.compare.pictures.rendering.stretches import (
+    Stretch,
+    difference_stretch,
+    image_stretch,
+    median_and_scatter,
+    ratio_stretch,
+)
+
+
+def draw_maps(
+    drawing: Drawing, maps: MapSet, unit: str, side: int, what: str = "", prefix: str = ""
+) -> None:
+    """Draw both versions under one stretch, their difference, and that over the error.
+
+    `what` says which part of the file is shown; small maps are enlarged to about `side` pixels.
+    """
+    stretch, shown = image_stretch(maps.old, maps.new), f", {what}" if what else ""
+    images = zip(("old", "new"), drawing.pair.labels, (maps.old, maps.new), strict=True)
+    for name, label, pixels in images:
+        alt = f"{drawing.pair.filename}, {label}{shown}: {_range(stretch, unit)}"
+        _add_map(
+            drawing, f"{prefix}{name}.png", f"{label}{shown}", alt, pixels, stretch, unit, side
+        )
+    order = " minus ".join(reversed(drawing.pair.labels))
+    if maps.difference is not None:
+        scale = difference_stretch(maps.difference)
+        alt = f"{order}{shown}: {_typical(maps.difference, unit)}"
+        file, title = f"{prefix}difference.png", f"difference{shown}"
+        _add_map(drawing, file, title, alt, maps.difference, scale, unit, side, DIVERGING)
+    if maps.ratio is not None:
+        scale = ratio_stretch(maps.ratio)
+        alt = f"{order}, over the error{shown}: {_typical(maps.ratio, SIGMA)}"
+        file, title = f"{prefix}significance.png", f"difference over error{shown}"
+        _add_map(drawing, file, title, alt, maps.ratio, scale, SIGMA, side, DIVERGING)
+
+
+def _add_map(
+    drawing: Drawing,
+    file: str,
+    title: str,
+    alt: str,
+    pixels: np.ndarray,
+    stretch: Stretch,
+    unit: str,
+    side: int,
+    colours: str = SEQUENTIAL,
+) -> None:
+    picture = enlarged(coloured(pixels, stretch, colours), side)
+    drawing.add(file, title, alt, png(with_bar(picture, stretch, colours, unit)))
+
+
+def draw_strip(drawing: Drawing, maps: MapSet, unit: str, side: int) -> None:
+    """Draw a thumbnail: both versions, and the difference over the error, side by side."""
+    stretch = image_stretch(maps.old, maps.new)
+    pictures = [coloured(pixels, stretch, SEQUENTIAL) for pixels in (maps.old, maps.new)]
+    titles = [*drawing.pair.labels]
+    drawing.note(f"brightness: {_range(stretch, unit)}")
+    last = maps.difference if maps.ratio is None else maps.ratio
+    if last is not None:
+        is_ratio = maps.ratio is not None
+        scale = ratio_stretch(last) if is_ratio else difference_stretch(last)
+        titles.append("difference over error" if is_ratio else "difference")
+        pictures.append(coloured(last, scale, DIVERGING))
+        drawing.note(f"{titles[-1]}: {_range(scale, SIGMA if is_ratio else unit)}")
+    pictures = [enlarged(picture, side) for picture in pictures]
+    alt = f"{drawing.pair.filename}, side by side: {', '.join(titles)}"
+    drawing.add("thumbnail.png", ", ".join(titles), alt, png(_side_by_side(pictures)))
+    drawing.is_thumbnail = True
+
+
+def _side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    height = max(len(picture) for picture in pictures)
+    parts: list[np.ndarray] = []
+    for picture in pictures:
+        parts += [paper(height, GAP)] * bool(parts)
+        parts.append(np.concatenate([paper(height - len(picture), picture.shape[1]), picture]))
+    return np.concatenate(parts, axis=1)
+
+
+def _range(stretch: Stretch, unit: str) -> str:
+    limits = f"{stretch.low:.3g} to {stretch.high:.3g} {unit}".strip()
+    return f"{stretch.in_words} from {limits}".replace("-", "\u2212")
+
+
+def _typical(pixels: np.ndarray, unit: str) -> str:
+    """Return how large the values of a map of differences are, in words."""
+    sizes = np.abs(pixels[np.isfinite(pixels)])
+    if not len(sizes):
+        return "nowhere defined"
+    return f"half of the area within {np.median(sizes):.2g} {unit}".strip()
+
+
+def describe(drawing: Drawing, result: ImageResult, unit: str) -> None:
+    """Add the statistics of two images to the table, and the change in one line."""
+    totals = result.totals
+    for name, sample in (("background", 0), ("scatter", 1)):
+        both = [totals.sample(version) for version in ("old", "new")]
+        values = [median_and_scatter(values)[sample] if len(values) else None for values in both]
+        drawing.state(name, _both(values), unit)
+    if result.maps.difference is None:
+        return
+    drawing.state_fraction("pixels that differ", totals.changed, totals.pixels)
+    if totals.old_nan or totals.new_nan:
+        drawing.state("pixels without value", f"{totals.old_nan:,} \u2192 {totals.new_nan:,}")
+    drawing.state_percentiles("difference", totals.sample("delta"), unit)
+    if result.has_errors:
+        drawing.state_percentiles("difference over error", totals.sample("ratio"), SIGMA)
+    else:
+        drawing.note("the files have no errors (ERR) to compare the difference with")
+    sizes = totals.sample("ratio" if result.has_errors else "delta")
+    changed = totals.changed, totals.pixels
+    drawing.summarize("pixels", *changed, sizes, SIGMA if result.has_errors else unit)
+
+
+def _both(values: Sequence[float | None]) -> str:
+    return " \u2192 ".join("none" if value is None else f"{value:.4g}" for value in values)
+
+
+def draw_histogram(drawing: Drawing, result: ImageResult, unit: str) -> None:
+    """Draw the histogram of difference over error, or of the difference."""
+    name = "ratio" if result.has_errors else "delta"
+    values = result.totals.sample(name)
+    if not len(values) or not result.totals.changed:
+        return
+    title = "difference over error" if result.has_errors else "difference"
+    content, alt = histogram(values, f"{title} ({SIGMA if result.has_errors else unit})")
+    drawing.add("histogram.png", f"histogram of {title}", alt, content)

@@ -1,0 +1,1 @@
+"""Values of pixels and curves as PNG files: stretches, colours, bars, plots."""
