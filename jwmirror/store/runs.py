@@ -57,7 +57,8 @@ class RunFiles:
         self.folder = Path(folder)
         self.number = self.folder / "number.json"  # its place in the order of all runs
         self.poll = self.folder / "changes.json"
-        self.listings = self.folder / "listings.json"  # products, by program
+        self.listings = self.folder / "listings.json.zst"  # products, by program
+        self.plain_listings = self.folder / "listings.json"  # the same, in earlier versions
         self.orders = self.folder / "orders.json"
         self.settling = self.folder / "settling.json"
         self.references = self.folder / "references.json"

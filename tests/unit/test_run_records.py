@@ -78,7 +78,8 @@ def test_the_records_of_a_run_are_in_its_folder(tmp_path):
     assert names == {
         "number": "number.json",
         "poll": "changes.json",
-        "listings": "listings.json",
+        "listings": "listings.json.zst",
+        "plain_listings": "listings.json",
         "orders": "orders.json",
         "settling": "settling.json",
         "references": "references.json",
@@ -308,7 +309,15 @@ def test_settling_is_read_from_the_newest_earlier_run_that_has_it(tmp_path):
     assert found == [settled("2"), settled("1"), None]
 
 
-@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("{")])
+DAMAGES = [
+    Path.unlink,
+    lambda path: path.write_text("{"),
+    lambda path: path.write_bytes(path.read_bytes()[:-5]),
+    lambda path: path.write_bytes(b""),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_listing_that_cannot_be_read_is_none(tmp_path, damage, caplog):
     """The next poll asks for all of the program; older listings are not used."""
     for number in (1, 2):
@@ -364,8 +373,23 @@ def test_runs_with_equal_listings_share_a_file(tmp_path):
     assert runs[0].listings.samefile(runs[1].listings)
     assert not runs[1].listings.samefile(runs[2].listings)
     runs[2].listings.unlink()
-    with pytest.raises(StoreError, match=r"listings\.json: expected the products"):
+    with pytest.raises(StoreError, match=r"listings\.json\.zst: expected the products"):
         with_products(runs[2].folder, written[2])
+
+
+def test_the_listings_of_an_earlier_version_are_read(tmp_path):
+    """They were not compressed, and the poll names their file."""
+    run, poll = files(tmp_path, 1), replace(NOTHING, listings=(listing(product("a")),))
+    write_poll(run.folder, poll)
+    written = replace(read_if_written(run.poll, Poll), products_in=run.plain_listings.name)
+    write(run.poll, written)
+    with pytest.raises(StoreError, match=r"listings\.json: expected the products"):
+        with_products(run.folder, written)
+
+    write(run.plain_listings, {"1345": poll.listings[0].products})
+
+    assert with_products(run.folder, written) == poll
+    assert previous_listings(files(tmp_path, 2).folder, [1345]) == {1345: poll.listings[0]}
 
 
 def test_a_poll_that_is_written_again_leaves_the_run_it_shared_a_file_with(tmp_path):

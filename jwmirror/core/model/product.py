@@ -325,7 +325,7 @@ class Poll:
     confirmed: tuple[Product, ...] = ()  # whose siblings changed, and which are the same as before
     undecided: dict[str, str] = field(default_factory=dict)  # by URI: since when, ISO
     rejected_token: str = ""  # environment variable of a token that MAST did not accept
-    products_in: str = ""  # file beside the poll's with the listed products; "": they are here
+    products_in: str = ""  # name of the file beside the poll's with the listed products; "": here
     searches: tuple[str, ...] = ()  # in words: what each search in the config found
     is_skipped: bool = False  # the config says not to ask MAST
 

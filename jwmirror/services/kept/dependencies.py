@@ -203,8 +203,7 @@ def records_digest(mirror: Path, cache: Path, run: str = "") -> str:
     """
     folder = mirror / "receipts"
     files = RunFiles(folder / "runs" / run)
-    others = {files.confirmed, files.listings}  # which later runs that find the same change
-    of_run = [path for path in files.folder.glob("*.json") if path not in others]
+    of_run = set(files.folder.glob("*.json")) - {files.confirmed}  # which later runs write
     paths = (
         *folder.glob("*.json"),
         *folder.glob("runs/*/references.json"),
