@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from jwmirror.core.model.jobs.times import slurm_seconds
 from jwmirror.core.model.plan import UNLIMITED, JobLimits, Partition
 from jwmirror.pipeline.machine import usable_cpus
 
@@ -15,15 +16,16 @@ def job_limits(calibrate: Mapping[str, Any], partitions: Mapping[str, Any]) -> J
 
     `calibrate` and `partitions` are the parts of a checked config.
     """
-    offers = tuple(_partition(name, raw) for name, raw in partitions.items())
+    offered = tuple(_partition(name, raw) for name, raw in partitions.items())
     threads = calibrate["threads"] or min(MOST_THREADS, usable_cpus())
-    memory = calibrate["memory"] * 1e9
     return JobLimits(
         exposures=calibrate["batch"],
         seconds=calibrate["minutes"] * 60,
-        threads=min([threads, max(offer.threads for offer in offers)] if offers else [threads]),
-        memory=min([memory, max(offer.memory for offer in offers)] if offers else [memory]),
-        partitions=offers,
+        threads=min(threads, max((each.threads for each in offered), default=UNLIMITED)),
+        memory=min(
+            calibrate["memory"] * 1e9, max((each.memory for each in offered), default=UNLIMITED)
+        ),
+        partitions=offered,
     )
 
 
@@ -37,9 +39,5 @@ def _partition(name: str, raw: Mapping[str, Any]) -> Partition:
 
 
 def _seconds(runtime: int | str) -> int:
-    """Return the seconds of a number of minutes, or of days-hours:minutes:seconds."""
-    if isinstance(runtime, int):
-        return runtime * 60
-    days, _, clock = runtime.rpartition("-")
-    hours, minutes, seconds = map(int, clock.split(":"))
-    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
+    """Return the seconds of a number of minutes, or of a time as Slurm writes it."""
+    return runtime * 60 if isinstance(runtime, int) else slurm_seconds(runtime)

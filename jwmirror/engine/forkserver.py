@@ -61,9 +61,9 @@ class StageJob:
 
 @dataclass(frozen=True, kw_only=True)
 class StageOutcome:
-    """The end of a job: done, failed (`error` says why), killed (probably for memory) or late.
+    """What a job answers: while it runs, the `step` that it has come to; at last, how it ended.
 
-    Or the disk refused something. Or the job is running, and has come to a `step`.
+    It is done, failed, killed (probably for memory), late, or the disk was full; `error` says why.
     """
 
     number: int

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jwmirror.core.model.jobs.attempts import EndCause
+from jwmirror.core.model.jobs.times import slurm_seconds
 
 CAUSES: dict[str, EndCause] = {  # by Slurm's state of a job
     "OUT_OF_MEMORY": "memory",
@@ -23,11 +24,11 @@ CAUSES: dict[str, EndCause] = {  # by Slurm's state of a job
     "FAILED": "failed",
     "COMPLETED": "failed",  # without a receipt
 }
-ANSWER_S = 60.0  # for one command
-MEGABYTE = 10**6  # Slurm's has 2**20 bytes; but executors pass Snakemake's mem_mb on as they are
+ANSWER_S = 60.0  # the longest wait for one command
+MEGABYTE = 10**6  # Slurm means 2**20 bytes, but executors pass Snakemake's mem_mb on unchanged
 UNITS = {"K": MEGABYTE / 1024, "M": MEGABYTE, "G": MEGABYTE * 1024, "T": MEGABYTE * 1024**2}
 COMPLETING = "COMPLETING"  # state of a job that has ended on a node that has not cleaned up yet
-NEARLY = 0.95  # of its memory: Slurm samples what a job uses
+NEARLY_ALL = 0.95  # of the memory that a job was given: Slurm samples what it uses
 FIELD = re.compile(r"(?:^|\s)([A-Za-z/]+)=(\S*)")
 
 
@@ -61,17 +62,18 @@ def parse_job(line: str) -> SlurmJob | None:
         state=fields["JobState"],
         memory=_bytes(amounts.get("mem", "")),
         cpus=int(cpus) if (cpus := amounts.get("cpu", "")).isdigit() else 0,
-        minutes=_minutes(fields.get("TimeLimit", "")),
+        minutes=slurm_seconds(fields.get("TimeLimit", "")) // 60,
         partition=fields.get("Partition", ""),
-        seconds_run=_seconds(fields.get("RunTime", "")),
+        seconds_run=slurm_seconds(fields.get("RunTime", "")),
     )
 
 
 def end_cause(job: str, memory: int) -> EndCause:
     """Return why a job ended that was given `memory` bytes; "" if it has not, or is not known."""
     shown = show_job(job)
-    steps = "" if shown and CAUSES.get(shown.state) not in (None, "failed") else _steps(job)
-    return cause_of(shown.state if shown else "", steps, memory)
+    state = shown.state if shown else ""
+    is_clear = CAUSES.get(state, "failed") != "failed"  # else the accounts may say more
+    return cause_of(state, "" if is_clear else _steps(job), memory)
 
 
 def is_at_work(job: str, memory: int) -> bool | None:
@@ -89,15 +91,16 @@ def cause_of(state: str, steps: str, memory: int) -> EndCause:
     """
     rows = [line.split("|") for line in steps.splitlines() if line.count("|") == 2]
     states = [row[1].partition(" ")[0] for row in rows]  # CANCELLED by 1000
-    is_told = state not in ("", COMPLETING)
-    cause = CAUSES.get(state if is_told else next(iter(states), ""), "")
+    is_known = state not in ("", COMPLETING)
+    cause = CAUSES.get(state if is_known else next(iter(states), ""), "")
     most = max((_bytes(row[2]) for row in rows), default=0)
-    if cause == "failed" and ("OUT_OF_MEMORY" in states or 0 < NEARLY * memory <= most):
+    if cause == "failed" and ("OUT_OF_MEMORY" in states or 0 < NEARLY_ALL * memory <= most):
         return "memory"
     return cause
 
 
 def _steps(job: str) -> str:
+    """Return the lines of `sacct` for a job and its steps: id|state|memory."""
     fields = "JobIDRaw,State,MaxRSS"
     answer = _answer("sacct", "-j", job, "--noheader", "--parsable2", f"--format={fields}")
     lines = answer.splitlines()  # those of an array have all of its tasks
@@ -111,11 +114,12 @@ def largest_node(partition: str = "") -> int:
 
 def longest_time(partition: str = "") -> int:
     """Return the largest time limit (minutes) of a partition, or of all; 0 if there is none."""
-    limits = [_minutes(limit) for limit in _limits(partition, "%l")]
+    limits = [slurm_seconds(limit) // 60 for limit in _limits(partition, "%l")]
     return max(limits, default=0) if all(limits) else 0
 
 
 def _limits(partition: str, field: str) -> list[str]:
+    """Return a field of `sinfo` for each kind of node of a partition, or of all partitions."""
     options = [f"--partition={partition}"] if partition else []
     return _answer("sinfo", "--noheader", *options, f"--format={field}").split()
 
@@ -161,16 +165,3 @@ def _bytes(amount: str) -> int:
     """Return the bytes in 500M, 7.50G or 10620K; 0 for anything else."""
     match = re.fullmatch(r"([\d.]+)([KMGT])", amount)
     return round(float(match[1]) * UNITS[match[2]]) if match else 0
-
-
-def _minutes(limit: str) -> int:
-    return _seconds(limit) // 60
-
-
-def _seconds(limit: str) -> int:
-    """Return the seconds in a time of Slurm, such as 2-12:30:00; 0 for UNLIMITED and the like."""
-    days, _, clock = limit.rpartition("-")
-    if not re.fullmatch(r"\d*", days) or not re.fullmatch(r"(\d+:)?\d+:\d+", clock):
-        return 0
-    hours, minutes, seconds = [0, *map(int, clock.split(":"))][-3:]
-    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds

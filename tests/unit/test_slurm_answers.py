@@ -2,6 +2,7 @@
 
 import pytest
 
+from jwmirror.core.model.jobs.times import slurm_seconds
 from jwmirror.engine import slurm
 from jwmirror.engine.slurm import SlurmJob, cause_of, parse_job
 
@@ -119,7 +120,7 @@ def test_the_cause_of_an_end_is_slurms(state, steps, cause):
 )
 def test_time_limits_are_read_in_minutes(limit, minutes):
     """Of sinfo and scontrol. Without a limit it is 0."""
-    assert slurm._minutes(limit) == minutes
+    assert slurm_seconds(limit) // 60 == minutes
 
 
 def answering(monkeypatch, answers: dict[str, str]) -> list[tuple[str, ...]]:

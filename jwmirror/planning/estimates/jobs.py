@@ -17,10 +17,10 @@ from jwmirror.planning.estimates.memory import JOB, job_bytes, stage_budget
 from jwmirror.report.formatting import size
 
 NAME_LENGTH = 12  # hex digits
-START_S = 15.0  # of any job: Snakemake, the script, and jwst in the fork server
-MARGIN = 3  # times the estimated seconds are requested
-LEAST_MINUTES = 10  # that are requested
-SHORTEST_S = 0.1  # of an exposure
+START_S = 15.0  # of any job, with Snakemake and jwst; trivial jobs on Slurm take 11 to 19 s
+MARGIN = 3  # a job requests so many times the estimated seconds: they may be wrong by as much
+LEAST_MINUTES = 10  # that a job requests
+SHORTEST_S = 0.1  # that an exposure counts, so that batches of any length can be cut
 
 Group = list[Chain]  # of one exposure or association
 

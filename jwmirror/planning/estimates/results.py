@@ -1,13 +1,17 @@
-"""Estimates of the bytes that stages write. Pure."""
+"""Estimates of the bytes that stages write. Pure.
+
+They count the arrays in the files of jwst 2.0, each of four bytes per pixel.
+"""
 
 from jwmirror.core.model import Derivation
 from jwmirror.planning.estimates.shape import images_read, shape_of
 
-STAGE_1 = 20  # bytes per pixel of a rate file, and of each integration in a rateints file
-RAMP = 5  # bytes per pixel, group and integration of a kept ramp
-STAGE_2 = (28, 32)  # bytes per pixel of a cal file, with each image; of the rectified image
-STAGE_3 = (28, 48)  # bytes per pixel of a crf file, of each member; of the product
-ANY = 500_000  # bytes: headers, catalogues
+STAGE_1 = 20  # bytes per pixel of a rate, and of each integration: SCI, ERR, DQ and two VAR_*
+RAMP = 5  # bytes per pixel, group and integration of a kept ramp: SCI, and GROUPDQ of one byte
+# Bytes per pixel of each image in a cal or crf file (SCI, ERR, DQ, AREA, three VAR_*), and of the
+# image that is made of them (SCI, ERR, CON, WHT and three VAR_*), which has some more pixels.
+STAGE_2, STAGE_3 = (28, 32), (28, 48)
+ANY = 500_000  # bytes of headers and catalogues
 
 
 def written_bytes(derivation: Derivation, header: str, keeps_ramp: bool = False) -> int:

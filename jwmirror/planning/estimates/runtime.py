@@ -38,8 +38,8 @@ ASSUMED_OF_TYPES = {  # (pipeline, exposure type) -> the same
     ("spec2", "NRC_WFSS"): (10.0, 100.0),
     ("spec2", "NIS_SOSS"): (10.0, 4.0),
 }
-MOST_STAGES = 100  # of one kind that count fully; then they count half, so that new ones matter
-OTHER_KINDS = 2.0  # the most by which the times of other kinds change an assumption
+MOST_STAGES = 100  # of one kind; then their sums are halved, so that new stages matter
+OTHER_KINDS = 2.0  # the largest factor by which times of other kinds change an assumption
 
 Times = Mapping[str, StageTimes]  # by kind, and by the beginnings of kinds
 
@@ -84,8 +84,8 @@ def with_stages(
 def _kinds(derivation: Derivation, header: str) -> Iterator[str]:
     """Yield the kind of a stage, then what it has in common with others, down to all stages."""
     exposure_type = header_value(header, "exp_type") if header else ""
-    octave = samples_read(derivation, shape_of(header)).bit_length()
-    parts = [derivation.pipeline, exposure_type or "unknown", str(octave)]
+    doublings = samples_read(derivation, shape_of(header)).bit_length()  # of the amount of data
+    parts = [derivation.pipeline, exposure_type or "unknown", str(doublings)]
     for length in (3, 2, 1):
         yield " ".join(parts[:length])
     yield "all"

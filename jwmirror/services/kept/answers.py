@@ -11,7 +11,6 @@ from jwmirror.core.mirror import is_mirror
 
 T = TypeVar("T")
 PRIVATE = 0o600  # an answer may have numbers that were measured on exclusive data
-NONE: dict[str, str] = {}
 
 
 def answer_path(mirror: Path, name: str) -> Path:
@@ -35,11 +34,11 @@ def kept_answer(
 
 
 def read_answer(mirror: Path, name: str, kind: type[T]) -> tuple[dict[str, str], T | None]:
-    """Return the parts that the kept answer of a name depends on, and the answer; else None."""
+    """Return what the kept answer of a name depends on, and the answer; {} and None without one."""
     with suppress(FileNotFoundError, StoreError):
         parts, answer = read(answer_path(mirror, name), tuple[dict[str, str], kind])  # type: ignore[valid-type]  # msgspec takes the type at run time
         return parts, answer
-    return NONE, None
+    return {}, None
 
 
 def keep_answer(mirror: Path, name: str, parts: Mapping[str, str], answer: object) -> None:

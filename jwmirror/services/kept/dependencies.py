@@ -36,10 +36,10 @@ from jwmirror.store.pins import HOLD_RECORD
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import RunFiles
 
-LISTING = 1 << 20  # bytes of the largest text file whose words are looked up as names of files
+LARGEST_LIST = 1 << 20  # bytes of a text file whose words are looked up as names of files
 HOOKS = (*KINDS, BETWEEN)  # keys of a config below which texts are hooks
 ASSOCIATIONS = ("associations",)  # the same for the user's association files
-OUTSIDE = ("Snakefile", "rules/*.smk", "scripts/*.py", "config/schema.yaml")  # of the workflow
+WORKFLOW = ("Snakefile", "rules/*.smk", "scripts/*.py", "config/schema.yaml")
 MARKS = ("accepted", "invalidated", "losses")  # folders of a mirror whose files change results
 
 
@@ -53,7 +53,7 @@ def software_digest(pythons: Iterable[str]) -> str:
     not as released, and the content of jwmirror and of its workflow.
     """
     folders = dict.fromkeys((workflow_folder(), workflow_in(Path.cwd())))
-    paths = sorted(path for each in folders for name in OUTSIDE for path in each.glob(name))
+    paths = sorted(path for each in folders for name in WORKFLOW for path in each.glob(name))
     own = [package_code("jwmirror").content, *((path.name, cached_digest(path)) for path in paths)]
     return digest([own, *((python, _software(python)) for python in sorted({"", *pythons}))])
 
@@ -139,7 +139,7 @@ def _named_files(text: str, bases: Iterable[Path]) -> dict[str, str]:
 def _text_of(path: str) -> str:
     """Return the content of a short text file; "" of any other."""
     with suppress(OSError, UnicodeDecodeError):
-        return read_bytes(path, LISTING).decode()
+        return read_bytes(path, LARGEST_LIST).decode()
     return ""
 
 

@@ -28,7 +28,7 @@ from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import read_if_written
 
 TIMES = f"receipts/stage-times-{TIMES_SCHEME}.json"
-SAMPLE = 1000  # results that tell the times of a mirror that has no record of them
+SAMPLE = 1000  # results that are read for the times of a mirror without a record of them
 
 
 class ResultStore:
