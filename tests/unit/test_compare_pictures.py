@@ -1,7 +1,10 @@
 """Comparisons in pictures: pairs, statistics, stretches, kept drawings, bad files."""
 
 import json
+import subprocess
+import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,9 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from jwmirror.compare.pictures import FileRow, Pair, draw, draw_all, drawing, pairs
+import jwmirror
+from jwmirror.compare.pictures import FileRow, Pair, draw, draw_all, many, pairs
+from jwmirror.compare.pictures.records import DrawingTask
 from jwmirror.compare.pictures.rendering.stretches import (
     difference_stretch,
     image_stretch,
@@ -273,6 +278,20 @@ def test_a_cube_is_shown_whole_and_at_one_wavelength(tmp_path):
     assert numbers(cube)["pixels that differ"] == "9.08 %"
 
 
+@pytest.mark.parametrize("suffix", ["i2d", "s3d"])
+def test_products_of_one_exposure_are_small(suffix, images):
+    """One picture, and after those of the combined ones."""
+    exposure = RATE.replace("rate", suffix)
+
+    small = drawn(images, exposure)
+
+    assert small.is_thumbnail
+    assert len(small.panels) == 1
+    rows = [row(name, "deep", "b") for name in (exposure, SPECTRA, RATE, MOSAIC)]
+    former = [row(name, "deep", "a") for name in (exposure, SPECTRA, RATE, MOSAIC)]
+    assert [p.filename for p in pairs(rows, former)] == [MOSAIC, SPECTRA, exposure, RATE]
+
+
 # ---- spectra and light curves ----------------------------------------------------------------
 
 
@@ -409,30 +428,70 @@ def test_pictures_have_the_access_of_their_folder(images):
     assert (place.stat().st_mode & 0o777, modes) == (0o700, {0o600})
 
 
-def test_a_budget_of_time_leaves_pairs_for_later(images, monkeypatch):
-    """Those that are kept are returned at once; the first pairs are drawn first."""
-    several = [pair_of(MOSAIC, recipe=name) for name in ("a", "b", "c")]
-    locate, folder = (lambda sha256: images / ("old" if sha256 == "old" else "new")), images / "p"
-    assert draw_all(several, locate, folder, 0) == {}
-    times = iter((0, 1, 2, 100))
-    monkeypatch.setattr(drawing.time, "monotonic", lambda: next(times))
-
-    first = draw_all(several, locate, folder, 10)
-
-    assert list(first) == [several[0].name, several[1].name]
-    monkeypatch.undo()
-    assert draw_all(several, locate, folder, 0) == first
-
-
-def test_many_pairs_are_drawn_by_several_processes(images):
-    """All of them, and as one process draws them."""
-    several = [pair_of(RATE, recipe=str(number)) for number in range(10)]
+def test_all_pairs_are_drawn_by_processes(images):
+    """As one is drawn here; nothing else is left in the folder."""
+    several = [pair_of(RATE, recipe=name) for name in ("a", "b", "c")]
     alone = draw(several[-1], images.joinpath, images / "alone")
 
     made = draw_all(several, images.joinpath, images / "p")
 
     assert set(made) == {pair.name for pair in several}
     assert made[several[-1].name] == alone
+    assert {path.name for path in (images / "p").iterdir()} == set(made)
+
+
+def test_a_script_without_guard_can_draw(images):
+    """Scripts of Snakemake are run as main modules; they are not run again by what they start."""
+    script = images / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from jwmirror.compare.pictures import Pair, draw_all\n"
+        f"pair = Pair(kind='mast', filename='{RATE}', recipe='deep', old='old', new='new')\n"
+        "print(len(draw_all([pair], Path().joinpath, Path('pictures'))))\n"
+    )
+
+    done = subprocess.run([sys.executable, script], cwd=images, capture_output=True, text=True)
+
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_a_budget_of_time_leaves_pairs_for_later(images):
+    """Those that are kept are returned at once."""
+    several = [pair_of(MOSAIC, recipe=name) for name in ("a", "b")]
+    draw(several[0], images.joinpath, images / "p")
+
+    made = draw_all(several, images.joinpath, images / "p", budget_s=0)
+
+    assert list(made) == [several[0].name]
+
+
+def stuck(folder: Path, seconds: str) -> tuple[str, ...]:
+    """The command of a process that leaves a temporary folder and works on, or ends."""
+    code = (
+        f"import os, time; os.mkdir(f'{folder}/.drawing.{{os.getpid()}}.x'); time.sleep({seconds})"
+    )
+    return sys.executable, "-c", code
+
+
+@pytest.mark.parametrize(
+    ("seconds", "why"), [("600", "it took more than 2 s"), ("0", "its process ended")]
+)
+def test_a_process_that_does_not_answer_is_ended(seconds, why, images, monkeypatch):
+    """The next pair is drawn by a new one."""
+    folder = images / "p"
+    folder.mkdir()
+    task = DrawingTask(pair_of(RATE), str(images / "old"), str(images / "new"))
+    process = many.DrawingProcess(folder, pair_s=2)
+    with monkeypatch.context() as context:
+        context.setattr(many, "COMMAND", stuck(folder, seconds))
+
+        failed = process.draw(task)
+
+    assert failed.notes == (f"the comparison was not drawn: {why}",)
+    assert list(folder.iterdir()) == []
+    process = many.DrawingProcess(folder)
+    assert process.draw(task).panels
+    process.close()
 
 
 # ---- bad files -------------------------------------------------------------------------------
@@ -479,6 +538,25 @@ def test_texts_of_files_are_not_typeset_and_printable(images):
 
     assert len(mosaic.panels) == 5
     assert mosaic.statistics[1].unit == "$\\frac{ <script> $_$"
+
+
+def test_the_fragment_of_a_page_escapes_and_links(images):
+    """Each picture has its place, size and words; texts of files are no HTML."""
+    import jinja2
+
+    mosaic = replace(drawn(images, MOSAIC), notes=("<script>",))
+    folder = Path(jwmirror.__file__).parent / "report" / "comparisons" / "templates"
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(folder), autoescape=True)
+
+    page = environment.get_template("comparison.html").module.comparison(mosaic, "../pictures/")
+
+    assert page.count("<img") == 5
+    for panel in mosaic.panels:
+        address = f"../pictures/{mosaic.name}/{panel.file}"
+        size = f'width="{panel.width}" height="{panel.height}"'
+        assert f'<img src="{address}" {size} alt="{panel.alt}"' in page
+    assert "<li>&lt;script&gt;</li>" in page
+    assert f'id="{mosaic.name}"' in page
 
 
 def test_what_this_machine_refuses_is_tried_again(images):

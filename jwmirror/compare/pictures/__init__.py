@@ -1,6 +1,7 @@
 """Comparisons of two versions of a product in pictures and numbers, drawn once and kept."""
 
-from jwmirror.compare.pictures.drawing import draw, draw_all
+from jwmirror.compare.pictures.drawing import draw
+from jwmirror.compare.pictures.many import draw_all
 from jwmirror.compare.pictures.pairing import pairs
 from jwmirror.compare.pictures.records import (
     CHANGE,

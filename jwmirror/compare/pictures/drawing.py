@@ -1,14 +1,10 @@
-"""Comparisons are drawn here: once for each pair of versions, within a budget of time, and kept."""
+"""Drawing of a comparison: once for each pair of versions, and kept, complete or not at all."""
 
 import os
 import tempfile
-import time
 import warnings
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing import get_context
 from pathlib import Path
 
 from jwmirror.compare.pictures.records import RECORD, VERSION, DrawnComparison, Pair
@@ -16,58 +12,8 @@ from jwmirror.core.errors import StoreError, failures_as, is_of_this_machine
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.printing import printable
 
-BUDGET = 120.0  # seconds of drawing in one run
-PROCESSES = 2  # at most; each needs some 300 MB
-FEW = 8  # comparisons that are drawn in this process
+HIDDEN = ".drawing."  # begins the name of a temporary folder; the number of the process follows
 Locate = Callable[[str], Path]  # the path of an object by its sha256
-
-
-def draw_all(
-    pairs: Iterable[Pair], locate: Locate, folder: Path, budget_s: float = BUDGET
-) -> dict[str, DrawnComparison]:
-    """Return the comparisons of pairs by their names; those missing are not drawn yet.
-
-    Kept ones are read first. The others are drawn in the order of the pairs, by several processes
-    if there are many, until the budget of time is used up.
-    """
-    end, missing = time.monotonic() + budget_s, []
-    drawn: dict[str, DrawnComparison] = {}
-    for pair in pairs:
-        if kept := kept_comparison(pair, folder):
-            drawn[pair.name] = kept
-        else:
-            missing.append(pair)
-    processes = min(PROCESSES, len(os.sched_getaffinity(0)))
-    if processes > 1 and len(missing) > FEW:
-        return drawn | _draw_in_processes(missing, locate, folder, end, processes)
-    for pair in missing:
-        if time.monotonic() >= end:
-            break
-        drawn[pair.name] = draw(pair, locate, folder)
-    return drawn
-
-
-def _draw_in_processes(
-    pairs: list[Pair], locate: Locate, folder: Path, end: float, processes: int
-) -> dict[str, DrawnComparison]:
-    """Draw in several processes; no pair is begun after `end` (of time.monotonic)."""
-    drawn: dict[str, DrawnComparison] = {}
-    waiting = iter(pairs)
-    at_work: dict[Future[DrawnComparison], Pair] = {}
-    context = get_context("spawn")  # a fork would share locks of threads
-    with ProcessPoolExecutor(processes, mp_context=context) as pool, suppress(BrokenProcessPool):
-        while True:
-            while len(at_work) < processes and time.monotonic() < end:
-                if (pair := next(waiting, None)) is None:
-                    break
-                paths = locate(pair.old), locate(pair.new)
-                at_work[pool.submit(_draw_paths, pair, *paths, folder)] = pair
-            if not at_work:
-                break
-            for future in wait(at_work, return_when=FIRST_COMPLETED).done:
-                pair = at_work.pop(future)
-                drawn[pair.name] = future.result()
-    return drawn
 
 
 def draw(pair: Pair, locate: Locate, folder: Path) -> DrawnComparison:
@@ -77,7 +23,7 @@ def draw(pair: Pair, locate: Locate, folder: Path) -> DrawnComparison:
     all, with the access of `folder`. A file that cannot be read gives a comparison without
     pictures, whose notes say why.
     """
-    return kept_comparison(pair, folder) or _draw_paths(
+    return kept_comparison(pair, folder) or draw_files(
         pair, locate(pair.old), locate(pair.new), folder
     )
 
@@ -92,10 +38,10 @@ def kept_comparison(pair: Pair, folder: Path) -> DrawnComparison | None:
     return None
 
 
-def _draw_paths(pair: Pair, old: Path, new: Path, folder: Path) -> DrawnComparison:
-    """Draw a pair into a temporary folder, and rename that."""
+def draw_files(pair: Pair, old: Path, new: Path, folder: Path) -> DrawnComparison:
+    """Draw a pair into a temporary folder, and rename that; nothing kept is looked for."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".drawing.") as name:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f"{HIDDEN}{os.getpid()}.") as name:
         temporary = Path(name) / pair.name
         temporary.mkdir()
         drawn, is_lasting = _drawn(pair, old, new, temporary)
@@ -133,9 +79,19 @@ def _drawn(pair: Pair, old: Path, new: Path, folder: Path) -> tuple[DrawnCompari
     except StoreError as error:
         for path in folder.iterdir():
             path.unlink()
-        failed = Drawing(pair, folder)
-        failed.note(_without_paths(str(error), pair, old, new))
-        return failed.done, not is_of_this_machine(error)
+        why = _without_paths(str(error), pair, old, new)
+        return failed_comparison(pair, why), not is_of_this_machine(error)
+
+
+def failed_comparison(pair: Pair, why: str) -> DrawnComparison:
+    """Return a comparison without pictures."""
+    return DrawnComparison(
+        version=VERSION,
+        name=pair.name,
+        kind=pair.kind,
+        title=f"{pair.filename}: {pair.title}",
+        notes=(printable(why),),
+    )
 
 
 def _without_paths(text: str, pair: Pair, old: Path, new: Path) -> str:

@@ -10,12 +10,20 @@ from jwmirror.compare.fitsfiles import opened_hdus
 from jwmirror.compare.pictures.alignment import aligned, orientation
 from jwmirror.compare.pictures.builder import Drawing, unit_of
 from jwmirror.compare.pictures.lightcurves import draw_light_curves
-from jwmirror.compare.pictures.pairing import CUBES, LIGHT_CURVES, MOSAICS, SPECTRA, suffix_of
+from jwmirror.compare.pictures.pairing import (
+    CUBES,
+    LIGHT_CURVES,
+    MOSAICS,
+    SPECTRA,
+    is_of_exposure,
+    suffix_of,
+)
 from jwmirror.compare.pictures.panels import describe, draw_histogram, draw_maps, draw_strip
 from jwmirror.compare.pictures.pixels import checked_image, flag_changes, read_pair
-from jwmirror.compare.pictures.spectra import draw_spectra
+from jwmirror.compare.pictures.spectra import MOST, draw_spectra
 
 MOSAIC_SIDE, CUBE_SIDE, THUMBNAIL_SIDE = 900, 360, 200  # pixels of a picture
+ENLARGED_SIDE = 600  # of a small mosaic
 SCIENCE = "SCI"
 Hdus = Mapping[str, Any]  # HDUs of astropy by name
 
@@ -29,13 +37,16 @@ def draw_kind(drawing: Drawing, old: Path, new: Path) -> None:
         return
     with opened_hdus(old, filename) as old_hdus, opened_hdus(new, filename) as new_hdus:
         if suffix in SPECTRA:
-            draw_spectra(drawing, old_hdus, new_hdus)
+            drawing.is_thumbnail = is_of_exposure(filename)
+            draw_spectra(drawing, old_hdus, new_hdus, 1 if drawing.is_thumbnail else MOST)
+        elif is_of_exposure(filename):
+            _draw_exposure(drawing, old_hdus, new_hdus, on_sky=suffix in (*MOSAICS, *CUBES))
         elif suffix in CUBES:
             _draw_cube(drawing, old_hdus, new_hdus)
         elif suffix in MOSAICS:
             _draw_mosaic(drawing, old_hdus, new_hdus)
         else:
-            _draw_exposure(drawing, old_hdus, new_hdus)
+            _draw_exposure(drawing, old_hdus, new_hdus, on_sky=False)
 
 
 def _draw_mosaic(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus) -> None:
@@ -43,7 +54,7 @@ def _draw_mosaic(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus) -> None:
     alignment = aligned(old_hdus, new_hdus, *shapes, on_sky=True)
     result = read_pair(old_hdus, new_hdus, SCIENCE, alignment, MOSAIC_SIDE)
     unit = _unit(new_hdus)
-    draw_maps(drawing, result.maps, unit, MOSAIC_SIDE)
+    draw_maps(drawing, result.maps, unit, ENLARGED_SIDE)
     draw_histogram(drawing, result, unit)
     _state_inputs(drawing, old_hdus, new_hdus)
     describe(drawing, result, unit)
@@ -67,9 +78,9 @@ def _draw_cube(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus) -> None:
     drawing.note(*alignment.notes, orientation(new_hdus, shapes[1]), result.planes_in_words)
 
 
-def _draw_exposure(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus) -> None:
+def _draw_exposure(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus, on_sky: bool) -> None:
     shapes = _shapes(old_hdus, new_hdus)
-    alignment = aligned(old_hdus, new_hdus, *shapes, on_sky=False)
+    alignment = aligned(old_hdus, new_hdus, *shapes, on_sky=on_sky)
     result = read_pair(old_hdus, new_hdus, SCIENCE, alignment, THUMBNAIL_SIDE)
     unit = _unit(new_hdus)
     draw_strip(drawing, result.maps, unit, THUMBNAIL_SIDE)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from jwmirror.compare.pictures.records import CHANGE, MAST, FileRow, Pair, PairKind
 from jwmirror.core.model import UPSTREAM, Entry
-from jwmirror.core.names import root_and_suffix
+from jwmirror.core.names import candidate_of, root_and_suffix
 
 MOSAICS, CUBES, SPECTRA = ("i2d",), ("s3d",), ("x1d", "c1d", "x1dints")
 LIGHT_CURVES, EXPOSURES = ("whtlt", "phot"), ("cal", "calints", "rate", "rateints")
@@ -68,6 +68,13 @@ def _pair(kind: PairKind, old: Row, new: Row) -> Pair:
     )
 
 
-def _importance(pair: Pair) -> tuple[int, str, bool, str]:
-    """Return the order of drawing: by suffix and name; the user's own change before MAST's."""
-    return ORDER.index(suffix_of(pair.filename)), pair.filename, pair.kind == MAST, pair.recipe
+def _importance(pair: Pair) -> tuple[bool, int, str, bool, str]:
+    """Return the order of drawing: by kind and name; the user's own change before MAST's."""
+    name = pair.filename
+    kind = is_of_exposure(name), ORDER.index(suffix_of(name))
+    return *kind, name, pair.kind == MAST, pair.recipe
+
+
+def is_of_exposure(filename: str) -> bool:
+    """Return whether a product is of one exposure, and not combined."""
+    return not candidate_of(filename)

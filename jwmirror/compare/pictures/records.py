@@ -64,6 +64,15 @@ class Pair:
         )
 
 
+@dataclass(frozen=True)
+class DrawingTask:
+    """A pair, and the files of its two versions."""
+
+    pair: Pair
+    old: str
+    new: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class DrawnPanel:
     """One picture of a comparison, in the folder of its pair."""

@@ -180,9 +180,9 @@ def _at(curve: Curve, values: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def draw_spectra(
-    drawing: Drawing, old_hdus: Mapping[str, Any], new_hdus: Mapping[str, Any]
+    drawing: Drawing, old_hdus: Mapping[str, Any], new_hdus: Mapping[str, Any], most: int
 ) -> None:
-    """Draw the spectra that changed most, overlaid, with residuals; count and describe all."""
+    """Draw the `most` spectra that changed most, overlaid, with residuals; describe all."""
     (old, has_all_old), (new, has_all_new) = map(read_spectra, (old_hdus, new_hdus))
     if not (has_all_old and has_all_new):
         drawing.note(f"only the first {len(new)} spectra of the file were read")
@@ -196,12 +196,12 @@ def draw_spectra(
     describe_curves(drawing, "wavelengths", changes)
     differing = [each for each in changes if np.any(np.nan_to_num(each.residual.y))]
     ranked = sorted(differing, key=lambda each: -each.size)
-    for number, change in enumerate(ranked[:MOST], start=1):
+    for number, change in enumerate(ranked[:most], start=1):
         _draw(drawing, number, change)
-    if len(ranked) > MOST:
+    if len(ranked) > most:
         drawing.note(
-            f"{MOST} of {len(ranked)} spectra that differ are shown, those that changed most; "
-            f"{len(ranked) - MOST} more differ"
+            f"{most} of {len(ranked)} spectra that differ are shown, those that changed most; "
+            f"{len(ranked) - most} more differ"
         )
     if any(change.is_interpolated for change in ranked):
         drawing.note("wavelengths differ: for the residuals, the first version is interpolated")

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -16,11 +17,10 @@ NO_DATA, PAPER, INK = (128, 128, 128), 250, 20  # colours of missing pixels, pap
 NO_DATA_INDEX = 2 * LEVELS
 PAPER_INDEX = NO_DATA_INDEX + 1  # and GREYS - 1 further ones up to ink
 BAR_HEIGHT, TICK = 14, 5  # pixels
-FONT_SIZE = 15  # pixels
-TEXT_HEIGHT = 46  # pixels: ticks, and the unit below them
+FONT_SIZE, FONT_SHARE = 15, 45  # pixels, at least; that part of the width of a picture
 MIN_WIDTH = 300  # pixels of a picture with a bar
-GAP = 8  # pixels
-TICK_WIDTH = 62  # pixels: of the label of a tick, with its margin
+GAP, DPI = 8, 100  # pixels; of a figure of matplotlib
+TICK_WIDTH = 5  # of the label of a tick, with its margin, in sizes of the font
 
 
 @cache
@@ -57,8 +57,11 @@ def with_bar(indices: np.ndarray, stretch: Stretch, colours: str, unit: str) -> 
     places = stretch.positions(bar)
     values = np.interp((np.arange(width) + 0.5) / width, places, bar)
     row = coloured(values[None], stretch, colours)
-    text = _tick_labels(stretch, unit, width)
-    for _, position in stretch.ticks(TICK_WIDTH / width):
+    size = max(FONT_SIZE, width // FONT_SHARE)
+    ticks = stretch.ticks(TICK_WIDTH * size / width)
+    label = f"{unit} ({stretch.in_words})" if unit else f"({stretch.in_words})"
+    text = _tick_labels(ticks, label, width, size)
+    for _, position in ticks:
         at = min(round(position * width), width - 1)
         text[:TICK, at] = PAPER_INDEX + GREYS - 1
     parts = (_centred(indices, width), paper(GAP, width), row.repeat(BAR_HEIGHT, axis=0), text)
@@ -76,25 +79,28 @@ def _centred(indices: np.ndarray, width: int) -> np.ndarray:
     return np.pad(indices, ((0, 0), (left, right)), constant_values=PAPER_INDEX)
 
 
-def _tick_labels(stretch: Stretch, unit: str, width: int) -> np.ndarray:
+def _tick_labels(
+    ticks: Sequence[tuple[float, float]], unit: str, width: int, size: int
+) -> np.ndarray:
     """Return a picture of the values at the ticks of a bar, and the unit below them."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width / 100, TEXT_HEIGHT / 100), dpi=100, facecolor="white")
+    height = TICK + 3 * size
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
     canvas = FigureCanvasAgg(figure)
     style: dict[str, Any] = {
-        "fontsize": FONT_SIZE * 0.72,
+        "fontsize": size * 72 / DPI,
+        "fontfamily": "DejaVu Sans",
         "va": "top",
         "color": "black",
         "parse_math": False,
     }
-    top, below = 1 - (TICK + 1) / TEXT_HEIGHT, 1 - (TICK + FONT_SIZE + 6) / TEXT_HEIGHT
-    for value, position in stretch.ticks(TICK_WIDTH / width):
+    for value, position in ticks:
         aligned = "left" if position < 0.06 else "right" if position > 0.94 else "center"
-        figure.text(position, top, f"{value:g}".replace("-", "\u2212"), ha=aligned, **style)
-    label = f"{unit} ({stretch.in_words})" if unit else f"({stretch.in_words})"
-    figure.text(0.5, below, label, ha="center", **style)
+        value_text = f"{value:g}".replace("-", "\u2212")
+        figure.text(position, 1 - (TICK + 1) / height, value_text, ha=aligned, **style)
+    figure.text(0.5, 1 - (TICK + 1.5 * size) / height, unit, ha="center", **style)
     canvas.draw()
     grey = np.asarray(canvas.buffer_rgba())[..., 0]
     return ((255 - grey) / 255.0 * (GREYS - 1)).round().astype("u1") + np.uint8(PAPER_INDEX)

@@ -87,7 +87,7 @@ def difference_stretch(pixels: np.ndarray) -> Stretch:
 
 def ratio_stretch(pixels: np.ndarray) -> Stretch:
     """Return a linear stretch to a round limit on both sides of zero, for difference over error."""
-    sizes = np.abs(pixels[np.isfinite(pixels)])
+    sizes = np.abs(pixels[np.isfinite(pixels) & (pixels != 0)])
     extent = float(np.percentile(sizes, 99.5)) if len(sizes) else 0.0
     limit = next((limit for limit in NICE if limit >= extent), NICE[-1]) if extent else 1.0
     return Stretch(-limit, limit)
