@@ -17,7 +17,7 @@ include: "rules/references.smk"
 include: "rules/plan.smk"
 include: "rules/calibrate.smk"
 include: "rules/publish.smk"
-include: "rules/report.smk"
+include: "rules/site.smk"
 
 
 localrules:

@@ -128,9 +128,8 @@ def check(step: Step, tally: Tally, run: Run) -> None:
 
 
 def list_commands(site: Site) -> None:
-    """Print where the report is, and commands that show the mirror."""
-    report = sorted((site.mirror / "reports").glob("*.html"))[-1]
-    console.print(f"The report: {report}\nLook at the mirror:")
+    """Print where the pages of the mirror are, and commands that show it."""
+    console.print(f"Open {site.mirror}/site/index.html in a browser.\nLook at the mirror:")
     rate, setting = SAME_SIZE.replace("uncal", "rate"), "deep.detector1.jump.rejection_threshold=6"
     for words in ("log", f"explain {rate}", f"diff 1 2 {rate}", f"plan --set {setting}"):
         console.print(f"  .venv/bin/jwmirror {words} --config {site.config_file}")

@@ -32,6 +32,7 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
         "Searches <searches>",
         "Parameters <parameters>",
         "Commands <commands>",
+        "The site <site>",
         "From Python <python>",
         "Notebook <notebook>",
         "Modes <modes>",

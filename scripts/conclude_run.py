@@ -14,7 +14,7 @@ conclusion = conclude_run(
     mirror=Path(snakemake.params.mirror),
     run=Path(snakemake.params.run),
     published=read(snakemake.input.published, Published),
-    page=read(snakemake.input.report, dict[str, str])["page"],
+    page=read(snakemake.input.site, dict[str, str])["page"],
     strict=snakemake.params.strict,
     conditions=parse(snakemake.params.conditions, RunConditions),
 )

@@ -30,6 +30,7 @@ COMMANDS = {  # command -> its module, in the order of --help
     "outdated": "inspect.whatis",
     "products": "inspect.products",
     "cite": "inspect.cite",
+    "site": "maintain.site",
     "params": "configure.params",
     "new-step": "configure.new_step",
     "associate": "configure.associate",

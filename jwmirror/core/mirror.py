@@ -19,6 +19,7 @@ OWN = (  # names that a mirror uses in its folder
     *(MARK, "CURRENT", "current", "objects", "generations", "views", "provenance", "pins"),
     *("locks", "losses", "accepted", "invalidated", "hold.json"),
     *("receipts", "logs", "work", "quarantine", "reports"),
+    *("site", "site-exclusive"),
 )
 
 

@@ -92,6 +92,16 @@ def report_path(root: Path, number: int) -> Path:
     return Path(root) / "reports" / f"{number:06d}.html"
 
 
+def public_site(root: Path) -> Path:
+    """Return the folder of the pages that show public data only."""
+    return Path(root) / "site"
+
+
+def exclusive_site(root: Path) -> Path:
+    """Return the folder of the pages that show everything; it is closed at every moment."""
+    return Path(root) / "site-exclusive"
+
+
 def manifest_path(root: Path, number: int) -> Path:
     """Return the path of a generation's manifest; closed if it has closed measurements."""
     return Path(root) / "generations" / f"{number:06d}" / MANIFEST
@@ -153,7 +163,13 @@ class Access:
         return self._enforce_everywhere(closed) if was_open or everywhere else closed
 
     def _enforce_everywhere(self, closed: set[str]) -> set[str]:
-        """Set the access to the files of all generations; return the closed objects."""
+        """Set the access to the files of all generations; return the closed objects.
+
+        The public site may show what is closed now, so it is closed until it is written again.
+        """
+        site = public_site(self._root)
+        if site.is_dir() and not site.is_symlink():
+            restrict(site)
         seen: set[str] = set()
         for number, rows in self._history():
             closed |= self._closed_of(rows)

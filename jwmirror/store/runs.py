@@ -64,7 +64,7 @@ class RunFiles:
         self.references = self.folder / "references.json"
         self.published = self.folder / "published.json"
         self.held_back = self.folder / "held-back.json"
-        self.report = self.folder / "report.json"
+        self.site = self.folder / "site.json"
         self.conclusion = self.folder / "conclusion.json"
         self.executor = self.folder / "executor.json"
         self.attempts = self.folder / "attempts"

@@ -14,8 +14,8 @@ from jwmirror.services.run.publish import publish_generation
 from jwmirror.services.run.quality.publication import PublicationPolicy
 from jwmirror.services.run.query import query_archive
 from jwmirror.services.run.references import sync_references
-from jwmirror.services.run.report import write_report
 from jwmirror.services.run.settle import settle_observations
+from jwmirror.services.run.site import write_site
 from jwmirror.store.runs import RunFiles, number_run
 from tests.setup.configs import policy_of
 
@@ -84,7 +84,7 @@ class Runs:
         )
 
     def run(self, number: int) -> tuple[Published, Path, Conclusion]:
-        """Carry out all rules; return what they published, its page and the conclusion."""
+        """Carry out all rules; return what they published, the page of the site, the conclusion."""
         files, orders = self.files(number), self.query(number)
         for order in orders.products:
             write(files.fetched(order), self.fetch(orders, order))
@@ -120,5 +120,5 @@ class Runs:
             config={},
             recipes=(),
         )
-        page = write_report(**run, published=published)
+        page = write_site(mirror=self.mirror)
         return published, page, conclude_run(**run, published=published, page="page.html")

@@ -221,6 +221,7 @@ def test_an_object_that_is_missing_is_told(mirror, tmp_path):
 OWN = [
     *("objects", "generations", "views", "provenance", "pins", "locks", "losses", "current"),
     *("accepted", "invalidated", "hold.json", "receipts", "logs", "work", "quarantine", "reports"),
+    *("site", "site-exclusive"),
 ]
 
 

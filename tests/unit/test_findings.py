@@ -8,7 +8,7 @@ from jwmirror.core.model import References
 from jwmirror.core.model.plan import Published, ReferenceFinding
 from jwmirror.crds.affected import current_findings
 from jwmirror.services.run.conclude import conclude_run
-from jwmirror.services.run.report import write_report
+from jwmirror.services.run.site import write_site
 from tests.setup.command_line import answer, run
 from tests.setup.mirrors import EXPOSURE, SmallMirror, image_writer, made_from
 
@@ -102,7 +102,7 @@ def test_a_finding_is_new_once_and_a_correction_stays_while_results_have_it(mirr
 
 
 def test_findings_are_shown_with_their_results(mirror):
-    """At the end of the run, in its report, in status, and as JSON."""
+    """At the end of the run, on the site, in status, and as JSON."""
     found = finding(kind="corrected", sha1=USED)
     mirror.record("references.json", replace(NOW, findings=(found,)))
     published = Published(generation=2, is_new=True)
@@ -110,7 +110,7 @@ def test_findings_are_shown_with_their_results(mirror):
     summary = conclude_run(
         mirror=mirror.root, run=mirror.run_folder, published=published, page="p"
     ).summary
-    page = write_report(mirror=mirror.root, run=mirror.run_folder, published=published)
+    page = write_site(mirror=mirror.root).with_name("attention.html")
     status = run("status", "--mirror", mirror.root, "--all")
     (notice,) = answer("status", "--json", "--mirror", mirror.root)["references"]
 

@@ -12,19 +12,19 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Plan, References, Result, ResultFile, Wait, read, write
 from jwmirror.core.model.plan import ProvenanceRecord, Published, ReferenceFinding
 from jwmirror.core.model.quality import CAVEAT, Measurements
-from jwmirror.report.html import write_page
 from jwmirror.services.inspect.explain import explain_file
 from jwmirror.services.maintain.accept import accept_result
 from jwmirror.services.run.conclude import conclude_run
 from jwmirror.services.run.quality import judgement
 from jwmirror.services.run.quality.publication import JudgedRows, PublicationPolicy, judged_rows
+from jwmirror.services.run.site import write_site
 from jwmirror.store.entries import with_quality
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.runs import RunFiles, read_run
+from jwmirror.store.runs import RunFiles
 from tests.setup import records
 from tests.setup.command_line import run
 from tests.setup.mirrors import RUN, SmallMirror
@@ -570,12 +570,10 @@ def test_the_report_lists_what_to_look_at_first(results, tmp_path):
     """With the quality of each result."""
     results.make("rate", **BAD)
     results.publish(HOLD)
-    generation, page = Generations(results.root).current(), tmp_path / "page.html"
-    records_of_run = read_run(results.root / "receipts/runs" / RUN)
 
-    write_page(page, generation, (), records_of_run, lambda key: None, Path, is_closed=False)
+    page = write_site(mirror=results.root).with_name("attention.html")
 
-    assert '<td>caveat (step failed)<br><b class="bad">not published</b></td>' in page.read_text()
+    assert "detector1: caveat (step failed); not published" in page.read_text()
 
 
 def test_prune_keeps_what_is_held_back(results):

@@ -200,11 +200,11 @@ def test_a_plan_without_work_is_not_shown(small_mirror):
 
 
 def test_summary_of_a_run_that_published(small_mirror):
-    """Cause, results by pipeline with reasons, qualities, what waits and the page, in few lines."""
+    """Cause, results by pipeline with reasons, qualities, what waits and the site, in few lines."""
     small_mirror.record("published.json", Published(generation=1, is_new=True))
-    small_mirror.record("report.json", {"page": "reports/000001.html"})
-    (small_mirror.root / "reports").mkdir()
-    (small_mirror.root / "reports" / "000001.html").touch()
+    small_mirror.record("site.json", {"page": "site/index.html"})
+    (small_mirror.root / "site").mkdir()
+    (small_mirror.root / "site" / "index.html").touch()
 
     lines = list(summary_lines(small_mirror.root, RUN, is_complete=True))
 
@@ -215,7 +215,7 @@ def test_summary_of_a_run_that_published(small_mirror):
     waiting = next(line for line in lines if line.startswith("Waiting: "))
     assert "1 waiting to be calibrated, " in waiting
     assert "; for example a3001: 2 of 9 members are not there yet; " in waiting
-    assert lines[-1] == f"Report: {small_mirror.root}/reports/000001.html"
+    assert lines[-1] == f"Site: {small_mirror.root}/site/index.html"
 
 
 def test_summary_of_a_run_that_changed_nothing(small_mirror):

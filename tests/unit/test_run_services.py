@@ -33,16 +33,18 @@ def runs(tmp_path, built_observatory, port, process):
         yield Runs(observatory.archive, tmp_path / "mirror", process)
 
 
-def test_a_second_run_publishes_nothing_and_keeps_the_page(runs):
+def test_a_second_run_publishes_nothing_and_keeps_the_pages(runs):
     """The first one fetches, publishes and reports; then the archive is as it was."""
     first, page, conclusion = runs.run(1)
-    written = page.stat().st_mtime_ns
+    pages = [*page.parent.glob("*s/*.html"), page.with_name("cite.html")]
+    written = [each.stat().st_mtime_ns for each in pages]
     second, same_page, unchanged = runs.run(2)
 
     assert first == Published(generation=1, is_new=True)
     assert "generation 1 is new: first poll of program 1345" in conclusion.summary
     assert second == Published(generation=1, is_new=False)
-    assert (same_page, same_page.stat().st_mtime_ns) == (page, written)
+    assert (same_page, len(pages)) == (page, 5)
+    assert [each.stat().st_mtime_ns for each in pages] == written
     assert "generation 1 is unchanged" in unchanged.summary
     assert (unchanged.failures, unchanged.error) == ((), "")
 

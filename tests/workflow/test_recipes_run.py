@@ -46,7 +46,7 @@ def test_a_function_between_stages_and_a_setting_of_one_run(fresh_site, tmp_path
 
 @pytest.mark.slow
 def test_an_excluded_dither_is_taken_out_of_the_mosaic_and_back(site):
-    """The reason is in the provenance and the report; taken back, nothing is computed."""
+    """The reason is in the provenance and on the site; taken back, nothing is computed."""
     mosaics = {path: entry for path, entry in site.entries().items() if path.endswith("_i2d.fits")}
     (mosaic,) = (path for path in mosaics if "deep/jw01345/o001" in path and "f200w" in path)
     item = {"file": "jw01345001001_02101_00002_nrc*_cal.fits", "because": "guide star lost"}
@@ -54,7 +54,7 @@ def test_an_excluded_dither_is_taken_out_of_the_mosaic_and_back(site):
     site.configure(recipes={"deep": {"exclude": [item]}})
     site.snakemake()
     computed, shorter = site.tally().computed, site.entries()[mosaic]
-    pages = [page.read_text() for page in (site.mirror / "reports").glob("*.html")]
+    pages = [page.read_text() for page in (site.mirror / "site").rglob("*.html")]
     site.configure()
     site.snakemake()
 

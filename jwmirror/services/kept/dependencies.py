@@ -29,6 +29,8 @@ from jwmirror.pipeline.installed import (
 from jwmirror.pipeline.usercode.files import absolute_path
 from jwmirror.pipeline.usercode.hooks import BETWEEN, KINDS, TOKEN, hook_sources
 from jwmirror.planning.resolvers.by_environment import resolvers_of
+from jwmirror.report.site.addresses import INDEX
+from jwmirror.store.access import public_site
 from jwmirror.store.generations import Generations
 from jwmirror.store.manifest import entries_of
 from jwmirror.store.objects import Objects
@@ -159,9 +161,9 @@ def generation_digest(mirror: Path) -> str:
         number = (mirror / "CURRENT").read_text().strip()
         head = read_bytes(mirror / "generations" / f"{int(number):06d}" / "generation.json")
         view = os.readlink(mirror / "current")
-        pages = [path.name for path in (mirror / "reports").glob(f"{int(number):06d}*")]
+        has_site = (public_site(mirror) / INDEX).is_file()
         hold = FileStamp.of(path) if (path := mirror / HOLD_RECORD).exists() else None
-        return digest([number, head.decode(), view, (mirror / view).is_dir(), sorted(pages), hold])
+        return digest([number, head.decode(), view, (mirror / view).is_dir(), has_site, hold])
     return ""
 
 

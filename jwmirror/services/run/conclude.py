@@ -81,7 +81,7 @@ def conclude_run(
     strict: bool = False,
     conditions: RunConditions | None = None,
 ) -> Conclusion:
-    """Sum up a run by the records in its folder; `page` is its report, relative to the mirror.
+    """Sum up a run by the records in its folder; `page` is the site's, relative to the mirror.
 
     With `strict`, caveats that are not accepted are an error. The mirror keeps how long the stages
     took, and, without an error, the `conditions` with which a later run changes nothing.

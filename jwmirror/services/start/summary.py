@@ -35,9 +35,9 @@ def summary_lines(mirror: Path, run: str, is_complete: bool) -> Iterator[str]:
         yield from _recalibrated(records)
     yield from _qualities(mirror, records, is_new)
     yield from _waiting(records)
-    page = read_if_written(RunFiles(_folder(mirror, records.id)).report, dict[str, str])
+    page = read_if_written(RunFiles(_folder(mirror, records.id)).site, dict[str, str])
     if page and (path := mirror / page["page"]).exists():
-        yield f"Report: {path}"
+        yield f"Site: {path}"
 
 
 def _records(mirror: Path, run: str) -> Run | None:

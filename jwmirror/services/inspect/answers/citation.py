@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,15 +32,18 @@ SOFTWARE = ("jwst", "crds", "astropy", "astroquery", "numpy", "snakemake", "jwmi
 OF_MIRROR = ("astropy", "astroquery", "snakemake", "jwmirror")  # without recalibrated files
 
 
-def cite_generation(root: Path, name: str = CURRENT) -> records.Citation:
+def cite_generation(
+    root: Path, name: str = CURRENT, is_shown: Callable[[str], bool] | None = None
+) -> records.Citation:
     """Return how to cite a generation (its number, a pin, or `current`).
 
-    Files that this user may not read are left out, and counted.
+    Files that this user may not read are left out, and counted; or those, by sha256, that are not
+    to be shown.
 
     Raises:
         StoreError: there is no such generation, or it was pruned.
     """
-    generation, may_read = generation_named(root, name), may_be_read(root)
+    generation, may_read = generation_named(root, name), is_shown or may_be_read(root)
     rows = list(described_rows(generation.entries()))
     allowed = [row for row in rows if may_read(row["sha256"])]
     setup = generation.setup()
@@ -118,13 +121,13 @@ def _recipes(root: Path, rows: Iterable[Row], setup: Setup | None) -> Iterator[r
             results=len(made_with),
             versions={each: versions for each, versions in found.items() if versions},
             contexts=tuple(sorted({row["context"] for row in of_recipe if row["context"]})),
-            parameters=tuple(_parameters(recipe)) if recipe else (),
+            parameters=tuple(set_parameters(recipe)) if recipe else (),
             is_recorded=recipe is not None,
             excluded={describe_match(e.match): e.because for e in recipe.exclude} if recipe else {},
         )
 
 
-def _parameters(recipe: Recipe) -> Iterator[records.SetParameter]:
+def set_parameters(recipe: Recipe) -> Iterator[records.SetParameter]:
     """Yield what a recipe sets: for all exposures, in its where-blocks, and for this run."""
     yield from _leaves(recipe.parameters, "")
     for block in recipe.where:

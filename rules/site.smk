@@ -1,38 +1,37 @@
-"""Report on the run, then end it: with an error if anything failed, after all else is done.
+"""Write the site, then end the run: with an error if anything failed, after all else is done.
 
-In: the published state and the records of the run. Out: reports/<generation>.html, and the
-run's conclusion.
+In: the published state and the records of the run. Out: the pages in site/ (and
+site-exclusive/), and the run's conclusion.
 """
 
 
 localrules:
-    write_report,
+    write_site,
     conclude_run,
 
 
-rule write_report:
+rule write_site:
     input:
         published=rules.publish_generation.output.published,
     output:
-        receipt=RUN.report,
+        receipt=RUN.site,
     log:
-        f"{SESSION.logs}/write_report.log",
+        f"{SESSION.logs}/write_site.log",
     retries: 0
     conda:
         "../envs/jwmirror.yaml"
     params:
         mirror=mirror,
-        run=run,
         group=CONFIG.group,
     message:
-        "Writing the report"
+        "Writing the site"
     script:
-        "../scripts/write_report.py"
+        "../scripts/write_site.py"
 
 
 rule conclude_run:
     input:
-        report=rules.write_report.output.receipt,
+        site=rules.write_site.output.receipt,
         published=rules.publish_generation.output.published,
         fetched=fetch_receipts,
         plans=plans_below,

@@ -1,0 +1,398 @@
+"""Records of what the pages of a site show. Pure."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from jwmirror.core.model.answers.citation import Citation
+
+Level = Literal["bad", "warn", "note"]
+
+
+class FileLink(msgspec.Struct, frozen=True, gc=False):
+    """A file, by its suffix; without a path it is not in the view, or not for this reader."""
+
+    suffix: str
+    path: str = ""  # below the view
+
+
+class RootFiles(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The files of one exposure or combined product that one origin made."""
+
+    root: str
+    origin: str  # "upstream", or the recipe's name
+    files: tuple[FileLink, ...]
+    cal_ver: str = ""
+    crds_ctx: str = ""
+    made: str = ""  # day
+    quality: str = ""  # in words
+    marks: tuple[str, ...] = ()  # exclusive until..., not listed any more...
+    page: str = ""  # of its history
+    bytes: int = 0
+    number: int = 0  # of files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A page of the site, and the words of the link to it; without a page, only words."""
+
+    words: str
+    page: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """One thing that a reader must know, and what it is about."""
+
+    subject: str  # a file, exposure, association, program...
+    why: tuple[str, ...] = ()
+    page: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeGroup:
+    """Notices of one kind."""
+
+    name: str  # id in the page
+    title: str
+    level: Level
+    notices: tuple[Notice, ...] = ()
+    hidden: int = 0  # about exclusive data, which this site does not show
+    command: str = "jwmirror status --all"  # that lists them
+
+    @property
+    def number(self) -> int:
+        """The number of notices, with those that are not shown."""
+        return len(self.notices) + self.hidden
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseDay:
+    """Files whose exclusive access ends on one day."""
+
+    day: str  # ISO; "": it is not known
+    words: str  # how MAST states it
+    program: str  # jw01345
+    observation: str  # o001
+    page: str
+    files: int
+
+    @property
+    def month(self) -> str:
+        """Its month: 2027-03."""
+        return self.day[:7]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimelineEntry:
+    """One generation on the timeline."""
+
+    number: int
+    made_at: str
+    causes: tuple[str, ...]  # the first ones
+    more: int  # causes that are not here
+    counts: dict[str, int]
+    context: str
+    marks: tuple[str, ...] = ()  # current, pruned, set aside, names of pins
+    page: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservationSummary:
+    """One observation or candidate, as one line."""
+
+    program: str
+    observation: str
+    page: str
+    instruments: str
+    filters: str
+    files: int
+    bytes: int
+    cal_ver: str
+    crds_ctx: str
+    recipes: str
+    qualities: str
+    attention: int
+    exclusive: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramSummary:
+    """One program, as one line."""
+
+    program: str
+    page: str
+    observations: int
+    files: int
+    bytes: int
+    recipes: str
+    attention: int
+    exclusive: int  # files
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionCount:
+    """Number of MAST's files of one suffix that were made with equal versions."""
+
+    suffix: str
+    cal_ver: str
+    crds_ctx: str
+    files: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangedFile:
+    """One file that differs between a generation and its parent."""
+
+    path: str
+    kind: str  # new, changed, gone, marked
+    details: str = ""  # how the version differs, in words
+    page: str = ""  # of the product
+    link: str = ""  # below the view, if the current generation shows these bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredChange:
+    """A quantity that was measured on a file before and after a change."""
+
+    quantity: str
+    old: float | None
+    new: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecalibratedFile:
+    """A file that a recipe makes otherwise than in the generation before."""
+
+    recipe: str
+    filename: str
+    pipeline: str
+    page: str
+    seconds: float
+    quality: str
+    measured: tuple[MeasuredChange, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetValue:
+    """A parameter whose value is not jwst's default."""
+
+    name: str
+    value: str
+    default: str  # "" if it is not known
+    source: str  # your recipe, or CRDS
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownComparison:
+    """Pictures of two versions beside each other, and statistics; see report/comparisons."""
+
+    name: str
+    title: str
+    kind: str  # mast: MAST's beside yours; change: before and after
+    panels: tuple[tuple[str, str, int, int, str], ...] = ()  # path, title, width, height, words
+    statistics: tuple[tuple[str, str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    is_thumbnail: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationPage:
+    """The page of a generation."""
+
+    number: int
+    made_at: str
+    run: str
+    context: str
+    causes: tuple[str, ...]
+    parameters: tuple[str, ...]  # of the causes, those about parameters
+    counts: dict[str, int]
+    parent: int | None
+    marks: tuple[str, ...]
+    earlier: int | None  # page before
+    later: int | None
+    files: tuple[ChangedFile, ...] = ()
+    shown_of: dict[str, int] = field(default_factory=dict)  # kind -> files, where some are left out
+    hidden: int = 0  # files of exclusive data
+    recalibrated: tuple[RecalibratedFile, ...] = ()
+    recalibrated_in_all: int = 0
+    settings: dict[str, tuple[SetValue, ...]] = field(default_factory=dict)  # recipe: pipeline
+    software: dict[str, str] = field(default_factory=dict)
+    comparisons: tuple[ShownComparison, ...] = ()
+    note: str = ""  # why no files are listed
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservationPage:
+    """The page of an observation or candidate."""
+
+    program: str
+    observation: str
+    program_page: str
+    earlier: Link | None
+    later: Link | None
+    summary: ObservationSummary
+    combined: tuple[RootFiles, ...]
+    exposures: tuple[RootFiles, ...]
+    others: tuple[RootFiles, ...]  # associations, pools, guide stars...
+    left_out: int  # lines, because there are too many
+    hidden: int  # recalibrated files of exclusive data
+    versions: tuple[VersionCount, ...]
+    groups: tuple[NoticeGroup, ...]
+    releases: tuple[ReleaseDay, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramPage:
+    """The page of a program."""
+
+    program: str
+    earlier: Link | None
+    later: Link | None
+    observations: tuple[ObservationSummary, ...]
+    groups: tuple[NoticeGroup, ...]
+    releases: tuple[ReleaseDay, ...]
+    left_out: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultVersion:
+    """How one recipe makes one product: what a product page shows of a derivation."""
+
+    recipe: str
+    pipeline: str
+    files: tuple[FileLink, ...]
+    engine: dict[str, str]
+    context: str
+    made_at: str
+    seconds: float
+    memory: int  # bytes
+    quality: str
+    caveats: tuple[str, ...]
+    settings: tuple[SetValue, ...]
+    default_note: str  # why jwst's defaults are not known
+    parameters: dict[str, dict[str, str]]  # all of them, by step
+    references: tuple[tuple[str, str, str], ...]
+    inputs: tuple[tuple[str, str, str], ...]  # name, role, page
+    steps: dict[str, str]  # step -> COMPLETE, SKIPPED, FAILED
+    measured: dict[str, dict[str, float]]  # file -> quantity -> value
+    log: str  # path below the mirror; "" if it is not there
+    excluded: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductEvent:
+    """One change of one file in the history of a product."""
+
+    generation: int
+    made_at: str
+    page: str  # of the generation
+    file: str
+    origin: str
+    kind: str
+    details: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductPage:
+    """The page of one exposure or combined product that was recalibrated or changed."""
+
+    root: str
+    program: str
+    observation: str
+    observation_page: str
+    upstream: tuple[RootFiles, ...]
+    results: tuple[ResultVersion, ...]
+    history: tuple[ProductEvent, ...]
+    history_in_all: int
+    since: str  # when its first versions arrived, in words
+    comparisons: tuple[ShownComparison, ...] = ()
+    waiting: tuple[str, ...] = ()  # pictures that are not drawn yet, in words
+
+
+@dataclass(frozen=True, kw_only=True)
+class MosaicVersion:
+    """One version of a mosaic: MAST's, or a recipe's."""
+
+    origin: str
+    path: str
+    size: int
+    made: str
+    versions: str  # CAL_VER and context
+    quality: str
+    caveats: tuple[str, ...]
+    marks: tuple[str, ...]
+    is_recommended: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mosaic:
+    """The versions of one mosaic or cube, and which to use."""
+
+    filename: str
+    page: str
+    program: str
+    observation: str
+    advice: str
+    versions: tuple[MosaicVersion, ...]
+    hidden: int = 0  # recalibrated versions of exclusive data
+
+
+@dataclass(frozen=True, kw_only=True)
+class MosaicsPage:
+    """The page that says which mosaic to use."""
+
+    mosaics: tuple[Mosaic, ...]
+    in_all: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleasesPage:
+    """The page of what is still exclusive, and until when."""
+
+    releases: tuple[ReleaseDay, ...]
+    in_all: int
+    files: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CitationPage:
+    """The page on how to cite the data."""
+
+    citation: Citation
+    identifiers: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionPage:
+    """Everything that needs attention."""
+
+    groups: tuple[NoticeGroup, ...]
+    run: str
+    generation: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexPage:
+    """The first page of a site."""
+
+    generation: int
+    made_at: str
+    run: str
+    asked_at: str  # when MAST answered last, before the pages were written
+    files: int
+    bytes: int
+    qualities: dict[str, int]
+    groups: tuple[NoticeGroup, ...]
+    timeline: tuple[TimelineEntry, ...]
+    earlier: int  # generations that are not on the timeline
+    programs: tuple[ProgramSummary, ...]
+    programs_in_all: int
+    releases: tuple[ReleaseDay, ...]
+    releases_in_all: int
+    exclusive: int  # files
+    mosaics: int
+    recommended: int  # mosaics with a version to use
+    parameter_change: Link | None
+    recipes: tuple[str, ...]

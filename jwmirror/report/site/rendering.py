@@ -1,0 +1,115 @@
+"""The pages of a site as HTML. Pure: a record in, a page out.
+
+A page needs no network and no other file but its pictures: it carries its style and its script, and
+a policy by which a browser runs no other.
+"""
+
+import base64
+import hashlib
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from jwmirror import __version__
+from jwmirror.core.jsonio import digest
+from jwmirror.core.model import canonical
+from jwmirror.core.printing import duration, printable
+from jwmirror.report import formatting
+from jwmirror.report.site import addresses
+
+TEMPLATES = Path(__file__).parent / "templates"
+COMPARISONS = Path(__file__).parents[1] / "comparisons" / "templates"
+STYLE, SCRIPT = "site.css", "tables.js"
+POLICY = (
+    "default-src 'none'; img-src 'self' file:; style-src 'sha256-{style}'; "
+    "script-src 'sha256-{script}'; base-uri 'none'; form-action 'none'"
+)
+MAX_ROWS = 500  # of a table, where a page says no other number
+
+
+@cache
+def templates_digest() -> str:
+    """Return the digest of all that pages are made with, so that a new version writes them anew."""
+    folders = (TEMPLATES, COMPARISONS)
+    paths = sorted(path for folder in folders for path in folder.glob("*") if path.is_file())
+    return digest([__version__, *((path.name, path.read_text("utf-8")) for path in paths)])
+
+
+def render_page(template: str, address: str, page: object, is_public: bool, has_other: bool) -> str:
+    """Return a page as HTML; every text in it is escaped, and printable.
+
+    `address` is that of the page, from the folder of the site. `has_other`: the mirror has a site
+    with exclusive data beside the public one.
+    """
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            page=page,
+            base="../" * address.count("/"),
+            address=address,
+            is_public=is_public,
+            has_other=has_other,
+        )
+    )
+
+
+@cache
+def _environment() -> Any:  # jinja2.Environment: imported when a page is made
+    import jinja2
+
+    folders = [str(TEMPLATES), str(COMPARISONS)]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folders), autoescape=True, finalize=_printable
+    )
+    environment.trim_blocks = environment.lstrip_blocks = True
+    environment.filters |= {
+        "size": formatting.size,
+        "minute": formatting.minute,
+        "signs": formatting.change_signs,
+        "duration": duration,
+        "address": addresses.quoted,
+        "number": _number,
+        "thousands": "{:,}".format,
+    }
+    style, script = (_source(name) for name in (STYLE, SCRIPT))
+    environment.globals |= {
+        "addresses": addresses,
+        "count": formatting.count,
+        "limit": MAX_ROWS,
+        "version": __version__,
+        "style": style,
+        "script": script,
+        "policy": POLICY.format(style=_hash(style), script=_hash(script)),
+        "in_words": {"new": "new", "changed": "changed", "gone": "gone", "marked": "described"},
+    }
+    return environment
+
+
+def _source(name: str) -> str:
+    """Return the style or the script, with that of comparisons, if there is one."""
+    paths = [folder / name for folder in (TEMPLATES, COMPARISONS)]
+    extra = COMPARISONS / "comparison.css" if name == STYLE else None
+    return "".join(p.read_text("utf-8") for p in (*paths, extra) if p and p.is_file())
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _printable(value: object) -> object:
+    """Return a value of the page, printable if it is text (but not HTML of the template)."""
+    return printable(value) if type(value) is str else value
+
+
+def _number(value: float | None) -> str:
+    """Return a measured number with four digits; "" for none."""
+    return "" if value is None else f"{value:.4g}"
+
+
+def text_of(value: object) -> str:
+    """Return a parameter's value as text; strings without quotes."""
+    return value if isinstance(value, str) else canonical(value)
+
+
+render_public = partial(render_page, is_public=True)

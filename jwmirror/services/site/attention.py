@@ -1,0 +1,182 @@
+"""What needs attention, as groups of notices. Pure: the state of a mirror in, notices out."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from jwmirror.core.grouping import group_by
+from jwmirror.core.model.product import WITHHELD
+from jwmirror.core.names import program_and_observation
+from jwmirror.report.quality import caveat_text, is_accepted, quality_text
+from jwmirror.report.site.records import Level, Notice, NoticeGroup
+from jwmirror.report.status import ReferenceNotice, Status
+
+MOST_RESULTS = 50  # made with one reference
+
+Place = tuple[str, str]
+PageOf = Callable[[str], str]  # of the name of a file or product: the address of its page, or ""
+IsHidden = Callable[[str], bool]  # of such a name: the site must not show what is said of it
+
+
+def notice_groups(status: Status, page_of: PageOf, is_hidden: IsHidden) -> tuple[NoticeGroup, ...]:
+    """Return all that needs attention, the worst first; what is hidden is counted."""
+    groups = []
+    for name, title, level, notices_of in KINDS:
+        notices = [replace(each, page=page_of(each.subject)) for each in notices_of(status)]
+        shown = tuple(each for each in notices if not is_hidden(each.subject))
+        if notices:
+            groups.append(
+                NoticeGroup(
+                    name=name,
+                    title=title,
+                    level=level,
+                    notices=shown,
+                    hidden=len(notices) - len(shown),
+                    command="jwmirror failures" if name == "failed" else "jwmirror status --all",
+                )
+            )
+    return tuple(groups)
+
+
+def groups_by_place(groups: Iterable[NoticeGroup]) -> dict[Place, list[NoticeGroup]]:
+    """Return the groups of each observation, with the notices about it."""
+    found: dict[Place, list[NoticeGroup]] = {}
+    for group in groups:
+        by_place = group_by(group.notices, lambda notice: place_named(notice.subject))
+        for place, notices in by_place.items():
+            if place[0]:
+                own = replace(group, notices=tuple(notices), hidden=0)
+                found.setdefault(place, []).append(own)
+    return found
+
+
+def place_named(name: str) -> Place:
+    """Return the folders of program and observation that a name begins with; "" without."""
+    last = name.rpartition(" ")[2].rpartition("/")[2]
+    program, observation = program_and_observation(last)
+    return ("", "") if program is None else (f"jw{program:05d}", observation)
+
+
+def _failed(status: Status) -> Iterator[Notice]:
+    for failure in status.failures:
+        yield Notice(subject=failure.name, why=(failure.message,))
+
+
+def _stopped(status: Status) -> Iterator[Notice]:
+    for stop in status.last_poll.stops:
+        yield Notice(subject=f"run {stop.run}", why=(_stop_words(stop.rule, stop.why),))
+
+
+def _doubted(status: Status) -> Iterator[Notice]:
+    for doubt in status.last_poll.doubts:
+        yield Notice(subject=doubt.scope, why=(doubt.why,))
+
+
+def _judged(status: Status) -> Iterator[Notice]:
+    for result in status.look_at:
+        if not is_accepted(result.quality):
+            state = "" if result.is_published else "; not published"
+            word = f"{result.pipeline}: {quality_text(result.quality)}{state}"
+            why = (word, *map(caveat_text, result.quality.caveats))
+            yield Notice(subject=f"{result.recipe}: {result.product}", why=why)
+
+
+def _references(status: Status) -> Iterator[Notice]:
+    for notice in status.references:
+        why = (f"{notice.kind}: {notice.message}", *_made_with(notice))
+        yield Notice(subject=notice.file, why=why)
+
+
+def _waiting(status: Status) -> Iterator[Notice]:
+    for wait in (*status.waits, *status.unknown):
+        yield Notice(subject=f"{wait.recipe}: {wait.product}", why=(wait.why,))
+
+
+def _outdated(status: Status) -> Iterator[Notice]:
+    for each in status.out_of_date:
+        yield Notice(subject=f"{each.recipe}: {each.product}", why=each.reasons)
+
+
+def _settling(status: Status) -> Iterator[Notice]:
+    for each in status.settling:
+        yield Notice(subject=each.product, why=(each.why, f"since {each.since[:10]}"))
+
+
+def _withheld(status: Status) -> Iterator[Notice]:
+    for change in status.changes:
+        if change.kind == WITHHELD:
+            yield Notice(subject=change.file, why=change.reasons)
+
+
+def _incomplete(status: Status) -> Iterator[Notice]:
+    for each in status.incomplete:
+        yield Notice(subject=each.association, why=each.absent)
+
+
+def _unmatched(status: Status) -> Iterator[Notice]:
+    for words in status.unmatched:
+        yield Notice(subject=words)
+
+
+def _not_applied(status: Status) -> Iterator[Notice]:
+    for each in status.partial_matches:
+        yield Notice(subject=f"{each.recipe}: {each.product}", why=(each.match, each.why))
+
+
+def _excluded(status: Status) -> Iterator[Notice]:
+    for each in status.excluded:
+        yield Notice(subject=f"{each.recipe}: {each.product}", why=(each.why,))
+
+
+def _stop_words(rule: str, why: str) -> str:
+    words = ": ".join(filter(None, (rule, why)))
+    return words or "it was stopped, or a job that it needs failed; `jwmirror failures` says which"
+
+
+def _rollback(status: Status) -> Iterator[Notice]:
+    if status.undone:
+        number = status.generation.number if status.generation else 0
+        yield Notice(
+            subject=f"generation {number} is shown after a rollback",
+            why=("the next run publishes again:", *status.undone),
+        )
+
+
+def _made_with(notice: ReferenceNotice) -> Iterator[str]:
+    """Yield the published results that were made with a reference."""
+    for each in notice.results[:MOST_RESULTS]:
+        numbers = ", ".join(map(str, each.generations))
+        yield f"made with it: {each.recipe}: {each.result} (generations {numbers})"
+    if rest := len(notice.results[MOST_RESULTS:]):
+        yield f"and {rest:,} more results"
+
+
+def _notes(status: Status) -> Iterator[Notice]:
+    if status.limited_to:
+        yield Notice(subject="the last run asked MAST about parts of the programs only")
+    if status.undecided.files:
+        yield Notice(
+            subject=f"{status.undecided.files:,} files may have changed at MAST without a sign of "
+            f"it, since {status.undecided.since[:10]}"
+        )
+    for note in status.notes:
+        yield Notice(subject=note)
+
+
+# id, title, level, function; the first ones are the worst
+KINDS: tuple[tuple[str, str, Level, Callable[[Status], Iterator[Notice]]], ...] = (
+    ("failed", "failed", "bad", _failed),
+    ("stopped", "runs that ended before they published", "bad", _stopped),
+    ("doubts", "not believed or not read at MAST", "bad", _doubted),
+    ("rollback", "rolled back", "warn", _rollback),
+    ("quality", "results with caveats, or not published", "warn", _judged),
+    ("references", "references corrected, retracted or not verified by CRDS", "warn", _references),
+    ("waiting", "waiting to be calibrated", "warn", _waiting),
+    ("outdated", "still out of date", "warn", _outdated),
+    ("settling", "partly reprocessed at MAST; published when the rest arrives", "warn", _settling),
+    ("withheld", "withheld by MAST", "warn", _withheld),
+    ("incomplete", "associations with members that MAST does not list", "warn", _incomplete),
+    ("unmatched", "selected in the config, but not found at MAST", "warn", _unmatched),
+    ("blocks", "where-blocks that were not applied", "warn", _not_applied),
+    ("remarks", "remarks", "warn", _notes),
+    ("excluded", "excluded by recipes", "note", _excluded),
+)

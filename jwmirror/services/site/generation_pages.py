@@ -1,0 +1,193 @@
+"""The pages of generations, and the timeline."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from jwmirror.core.model.stored import Generation, Setup
+from jwmirror.core.names import root_and_suffix
+from jwmirror.report.history import History
+from jwmirror.report.site import addresses
+from jwmirror.report.site.records import (
+    ChangedFile,
+    GenerationPage,
+    Link,
+    RecalibratedFile,
+    SetValue,
+    ShownComparison,
+    TimelineEntry,
+)
+from jwmirror.services.site.differences import DifferingFile, GenerationDifferences
+from jwmirror.services.site.made_results import MadeResults
+from jwmirror.store.rows.differences import CHANGED, MARKED, NEW
+
+MOST_PAGES = 500
+MOST_ON_TIMELINE = 60
+MOST_CAUSES = 6  # of a generation on the timeline
+MOST_FILES = 400  # of one kind, on a page
+MOST_RESULTS = 400
+KINDS = {
+    NEW: "new files",
+    CHANGED: "changed files",
+    "gone": "files that are gone",
+    MARKED: "files with new information only",
+}
+SOFTWARE = ("jwmirror", "jwst", "stcal", "stdatamodels", "crds", "astropy", "numpy", "python")
+PRUNED = "It was pruned: which files it had is not known any more."
+
+
+def marks_of(history: History, number: int) -> tuple[str, ...]:
+    """Return what distinguishes a generation, in words."""
+    marks = [f"pin {name}" for name in history.names.get(str(number), ())]
+    if number == history.current:
+        marks.insert(0, "current")
+    elif number not in history.line:
+        marks.insert(0, "set aside")
+    if number in history.pruned:
+        marks.append("pruned")
+    return tuple(marks)
+
+
+def timeline(history: History, numbers: Collection[int]) -> tuple[TimelineEntry, ...]:
+    """Return the newest generations; those in `numbers` have pages."""
+    return tuple(
+        TimelineEntry(
+            number=each.number,
+            made_at=each.made_at,
+            causes=each.what_happened[:MOST_CAUSES],
+            more=len(each.what_happened[MOST_CAUSES:]),
+            counts=each.counts,
+            context=each.facts.get("context", ""),
+            marks=marks_of(history, each.number),
+            page=addresses.generation_address(each.number) if each.number in numbers else "",
+        )
+        for each in history.generations[:MOST_ON_TIMELINE]
+    )
+
+
+def parameter_change(history: History, numbers: Collection[int]) -> Link | None:
+    """Return the newest generation of the current line in which a parameter is a cause."""
+    for each in history.generations:
+        words = parameter_causes(each)
+        if words and each.number in history.line and each.number in numbers:
+            page = addresses.generation_address(each.number)
+            return Link(words=f"Generation {each.number}: {'; '.join(words[:2])}", page=page)
+    return None
+
+
+def parameter_causes(generation: Generation) -> tuple[str, ...]:
+    """Return the causes of a generation that are parameters, in words."""
+    return tuple(str(cause) for cause in generation.causes if cause.kind == "parameter")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationContext:
+    """What the page of a generation depends on besides its record and its files."""
+
+    history: History
+    earlier: int | None
+    later: int | None
+    product_pages: Mapping[str, str]  # by root
+    current_paths: Mapping[str, str]  # sha256 that the current view shows, by path
+
+
+def generation_page(
+    generation: Generation,
+    differing: GenerationDifferences | None,
+    setup: Setup | None,
+    context: GenerationContext,
+    results: MadeResults,
+    is_hidden: Callable[[DifferingFile], bool],
+    details: Callable[[DifferingFile], str],
+    comparisons: Sequence[ShownComparison] = (),
+) -> GenerationPage:
+    """Return the page of a generation; hidden files are counted. `details` are of a file."""
+    files = differing.files if differing else ()
+    shown = [each for each in files if not is_hidden(each)]
+    left_out = dict(differing.left_out) if differing else {}
+    listed: list[DifferingFile] = []
+    for kind in KINDS:
+        of_kind = [each for each in shown if each.kind == kind]
+        listed += of_kind[:MOST_FILES]
+        if rest := len(of_kind[MOST_FILES:]):
+            left_out[kind] = left_out.get(kind, 0) + rest
+    changed = [each for each in shown if each.key and each.kind in (NEW, CHANGED)]
+    number, history = generation.number, context.history
+    return GenerationPage(
+        number=number,
+        made_at=generation.made_at,
+        run=generation.facts.get("run", ""),
+        context=generation.facts.get("context", ""),
+        causes=generation.what_happened,
+        parameters=parameter_causes(generation),
+        counts=generation.counts,
+        parent=generation.parent,
+        marks=marks_of(history, number),
+        earlier=context.earlier,
+        later=context.later,
+        files=tuple(_changed_file(each, context, details) for each in listed),
+        shown_of={KINDS[kind]: rest for kind, rest in left_out.items() if kind in KINDS},
+        hidden=len(files) - len(shown),
+        recalibrated=tuple(
+            _recalibrated(each, context, results) for each in changed[:MOST_RESULTS]
+        ),
+        recalibrated_in_all=len(changed),
+        settings=_settings(changed, results),
+        software=_software(setup),
+        comparisons=tuple(comparisons),
+        note="" if differing else PRUNED,
+    )
+
+
+def _root(each: DifferingFile) -> str:
+    return root_and_suffix(each.path.rpartition("/")[2])[0]
+
+
+def _changed_file(
+    each: DifferingFile, context: GenerationContext, details: Callable[[DifferingFile], str]
+) -> ChangedFile:
+    is_there = bool(each.new) and context.current_paths.get(each.path) == each.new
+    return ChangedFile(
+        path=each.path,
+        kind=each.kind,
+        details=details(each),
+        page=context.product_pages.get(_root(each), ""),
+        link=each.path if is_there else "",
+    )
+
+
+def _recalibrated(
+    each: DifferingFile, context: GenerationContext, results: MadeResults
+) -> RecalibratedFile:
+    record, filename = results.record(each.key), each.path.rpartition("/")[2]
+    return RecalibratedFile(
+        recipe=each.origin,
+        filename=filename,
+        pipeline=record.derivation.pipeline if record else "",
+        page=context.product_pages.get(_root(each), ""),
+        seconds=record.seconds if record else 0.0,
+        quality=each.quality,
+        measured=results.measured_changes(each.old_key, each.key, filename),
+    )
+
+
+def _settings(
+    changed: Iterable[DifferingFile], results: MadeResults
+) -> dict[str, tuple[SetValue, ...]]:
+    """Return the parameters that are not jwst's defaults, once for each recipe and pipeline.
+
+    Where-blocks may set others for some exposures: then what any result has is listed.
+    """
+    found: dict[str, dict[SetValue, None]] = {}
+    for each in changed:
+        record = results.record(each.key)
+        if record:
+            settings, note = results.settings(record.derivation, each.origin)
+            if not note:
+                name = f"Recipe {each.origin}: {record.derivation.pipeline}"
+                found.setdefault(name, {}).update(dict.fromkeys(settings))
+    return {name: tuple(sorted(values, key=lambda v: v.name)) for name, values in found.items()}
+
+
+def _software(setup: Setup | None) -> dict[str, str]:
+    versions = setup.software.get("", {}) if setup else {}
+    return {name: versions[name] for name in SOFTWARE if name in versions}

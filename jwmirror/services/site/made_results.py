@@ -1,0 +1,212 @@
+"""How results were made, as pages show it: read from their records, each once."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache, cached_property
+from pathlib import Path
+
+import msgspec
+
+from jwmirror.core.errors import JwmirrorError, StoreError
+from jwmirror.core.jsonio import read, write
+from jwmirror.core.model import Derivation, Recipe
+from jwmirror.core.model.derivation import whole_pipeline
+from jwmirror.core.model.plan import ProvenanceRecord
+from jwmirror.core.names import root_and_suffix
+from jwmirror.pipeline.installed import can_recalibrate
+from jwmirror.report.explanation import parameters_by_step
+from jwmirror.report.site.records import FileLink, MeasuredChange, ResultVersion, SetValue
+from jwmirror.report.site.rendering import text_of
+from jwmirror.services.inspect.answers.citation import set_parameters
+from jwmirror.services.site.shown_rows import ShownRow
+from jwmirror.store.provenance import Provenance
+
+Defaults = dict[str, object]  # jump.rejection_threshold -> value
+CHANGES = ("median", "noise", "nan", "do_not_use", "saturated", "jumps", "usable", "sources")
+UNKNOWN = "Which parameters differ from jwst's defaults is not known here: {why}"
+
+
+class Engine(msgspec.Struct, frozen=True):
+    """The part of a derivation that names versions."""
+
+    engine: dict[str, str] = {}
+
+
+class MadeRecord(msgspec.Struct, frozen=True):
+    """The part of a result's record that is needed of all results; it is read faster."""
+
+    derivation: Engine
+    made_at: str = ""
+
+
+class MadeResults:
+    """The records of results, and jwst's defaults, for the pages of one mirror."""
+
+    def __init__(self, root: Path, recipes: Iterable[Recipe] = ()):
+        self._root, self._provenance = Path(root), Provenance(root)
+        self._set = {recipe.name: _names_set(recipe) for recipe in recipes}
+        self.record = cache(self._record)
+        self.made_by = cache(self._made_by)
+        self._defaults = cache(self._read_defaults)
+
+    def _record(self, key: str) -> ProvenanceRecord | None:
+        with suppress(StoreError):  # damaged, which `verify` reports
+            return self._provenance.read_if_allowed(key)
+        return None
+
+    def _made_by(self, key: str) -> tuple[str, str]:
+        with suppress(StoreError, FileNotFoundError):
+            made = read(self._provenance.path(key), MadeRecord)
+            return made.derivation.engine.get("jwst", ""), made.made_at[:10]
+        return "", ""
+
+    # ---- one result ----------------------------------------------------------------------------
+
+    def version(
+        self,
+        rows: Sequence[ShownRow],
+        quality: str,
+        caveats: Sequence[str],
+        pages: Mapping[str, str],
+    ) -> ResultVersion | None:
+        """Return how the files of one result were made; None if that is not on record.
+
+        `pages` are the addresses of pages of products, by root.
+        """
+        first = rows[0]
+        record = self.record(first.key)
+        if record is None:
+            return None
+        made = record.derivation
+        settings, note = self.settings(made, first.origin)
+        measured = record.measurements
+        return ResultVersion(
+            recipe=first.origin,
+            pipeline=made.pipeline,
+            files=tuple(FileLink(row.filename, row.path) for row in rows),
+            engine=dict(made.engine),
+            context=first.crds_ctx,
+            made_at=record.made_at,
+            seconds=record.seconds,
+            memory=record.peak_memory,
+            quality=quality,
+            caveats=tuple(caveats),
+            settings=settings,
+            default_note=note,
+            parameters={
+                step: {name: text_of(value) for name, value in sorted(values.items())}
+                for step, values in parameters_by_step(made).items()
+            },
+            references=tuple((kind, *named) for kind, named in sorted(made.references.items())),
+            inputs=tuple(
+                (item.name, item.role, pages.get(root_and_suffix(item.name)[0], ""))
+                for item in made.inputs
+            ),
+            steps=dict(measured.steps) if measured else {},
+            measured=dict(measured.files) if measured else {},
+            log=self._log_of(made.product, record.made_at),
+            excluded=dict(record.excluded),
+        )
+
+    def measured_changes(self, old: str, new: str, filename: str) -> tuple[MeasuredChange, ...]:
+        """Return what was measured on a file of two results, where it differs."""
+        sides = []
+        for key in (old, new):
+            record = self.record(key) if key else None
+            measured = record.measurements if record else None
+            sides.append(measured.files.get(filename, {}) if measured else {})
+        names = [name for name in CHANGES if name in sides[0] or name in sides[1]]
+        changes = (
+            MeasuredChange(quantity=n, old=sides[0].get(n), new=sides[1].get(n)) for n in names
+        )
+        return tuple(change for change in changes if change.old != change.new)
+
+    # ---- parameters ----------------------------------------------------------------------------
+
+    def settings(self, made: Derivation, recipe: str) -> tuple[tuple[SetValue, ...], str]:
+        """Return the parameters that are not jwst's defaults; or why that is not known."""
+        pipeline, version = whole_pipeline(made.pipeline), made.engine.get("jwst", "")
+        defaults = self._defaults(pipeline, version)
+        names = self._set.get(recipe, set())
+        if defaults is None:
+            why = f"jwst {version or 'of this result'} is not installed; all parameters are below."
+            return (), UNKNOWN.format(why=why)
+        settings = []
+        for name, value in sorted(flat(made.parameters).items()):
+            if name in defaults and text_of(defaults[name]) != text_of(value):
+                is_own = f"{pipeline}.{name}" in names
+                source = f"recipe {recipe}" if is_own else "CRDS, or a where-block"
+                settings.append(
+                    SetValue(
+                        name=name,
+                        value=text_of(value),
+                        default=text_of(defaults[name]),
+                        source=source,
+                    )
+                )
+        return tuple(settings), ""
+
+    def _read_defaults(self, pipeline: str, version: str) -> Defaults | None:
+        """Return the defaults of a version of jwst; None if they are not known."""
+        if not version or "/" in version:
+            return None
+        path = self._root / "receipts" / "site" / f"defaults-{version}-{pipeline}.json"
+        with suppress(FileNotFoundError, StoreError):
+            return read(path, Defaults)
+        if not can_recalibrate():
+            return None
+        from jwmirror.pipeline.derivation import engine_versions
+
+        if engine_versions().get("jwst") != version:
+            return None
+        try:
+            defaults = defaults_of(pipeline)
+        except JwmirrorError:
+            return None
+        write(path, defaults, mode=0o600)
+        return defaults
+
+    # ---- logs ----------------------------------------------------------------------------------
+
+    def _log_of(self, product: str, made_at: str) -> str:
+        """Return the newest log of a product that is not newer than its result."""
+        stamp = made_at.replace("-", "").replace(":", "")[:15]
+        older = [path for run, path in self._logs.get(product, ()) if run[:15] <= stamp]
+        return max(older, default="")
+
+    @cached_property
+    def _logs(self) -> dict[str, list[tuple[str, str]]]:
+        found: dict[str, list[tuple[str, str]]] = {}
+        for path in self._root.glob("logs/*/calibrate_batch/*/*.log"):
+            relative = str(path.relative_to(self._root))
+            found.setdefault(path.stem, []).append((relative.split("/")[1], relative))
+        return found
+
+
+def _names_set(recipe: Recipe) -> set[str]:
+    return {each.name for each in set_parameters(recipe)}
+
+
+def flat(parameters: Mapping[str, object], above: str = "") -> Defaults:
+    """Return the parameters of a pipeline by full names: jump.rejection_threshold."""
+    return dict(_flat(parameters, above))
+
+
+def _flat(parameters: Mapping[str, object], above: str) -> Iterator[tuple[str, object]]:
+    for name, value in parameters.items():
+        if name == "steps" and isinstance(value, Mapping):
+            for step, own in value.items():
+                yield from _flat(own, f"{above}{step}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def defaults_of(pipeline: str) -> Defaults:
+    """Return the defaults of the installed jwst, also of steps that it skips if nothing is set."""
+    from jwmirror.pipeline.parameters.resolution import resolve  # imports jwst: seconds
+
+    plain = resolve(pipeline, ()).parameters
+    every = {"steps": {step: {"skip": False} for step in plain.get("steps", {})}}
+    whole = flat(resolve(pipeline, (every,)).parameters)
+    skips = {name: value for name, value in flat(plain).items() if name.endswith("skip")}
+    return whole | skips

@@ -1,0 +1,225 @@
+"""The pages of programs and observations, and the releases of exclusive data. Pure."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from jwmirror.core.grouping import group_by
+from jwmirror.core.model import UPSTREAM
+from jwmirror.core.names import INSTRUMENTS, is_exposure_root, parse_combined
+from jwmirror.report.site import addresses
+from jwmirror.report.site.records import (
+    FileLink,
+    Link,
+    NoticeGroup,
+    ObservationPage,
+    ObservationSummary,
+    ProgramPage,
+    ProgramSummary,
+    ReleaseDay,
+    RootFiles,
+    VersionCount,
+)
+from jwmirror.services.site.shown_rows import ShownRow
+
+Place = tuple[str, str]  # folders of program and observation
+Groups = Mapping[Place, Sequence[NoticeGroup]]
+PageOf = Callable[[str], str]  # of a root: the address of its page, or ""
+MadeBy = Callable[[str], tuple[str, str]]  # of a key: version of jwst, and day
+MOST_LINES = 1_000  # of an observation
+MOST_OBSERVATIONS = 2_500  # pages
+NAMED = 4  # values in a cell
+
+
+def by_place(rows: Iterable[ShownRow]) -> dict[Place, list[ShownRow]]:
+    """Return the rows of each observation, in order."""
+    return dict(sorted(group_by(rows, lambda row: row.place).items()))
+
+
+def observation_summary(
+    place: Place, rows: Sequence[ShownRow], groups: Sequence[NoticeGroup], has_page: bool
+) -> ObservationSummary:
+    """Return one line on an observation."""
+    upstream = [row for row in rows if row.is_upstream]
+    results = {(row.origin, row.key): row.quality for row in rows if row.key}
+    counts = Counter(results.values())
+    exclusive = sorted({row.release for row in upstream if row.is_exclusive})
+    return ObservationSummary(
+        program=place[0],
+        observation=place[1],
+        page=addresses.observation_address(*place) if has_page else "",
+        instruments=_some(row.instrument for row in upstream),
+        filters=_some(row.filters for row in upstream),
+        files=len(rows),
+        bytes=sum(row.size for row in rows),
+        cal_ver=_some(row.cal_ver for row in upstream),
+        crds_ctx=_some(row.crds_ctx for row in upstream),
+        recipes=_some(row.origin for row in rows if row.key),
+        qualities=", ".join(f"{number:,} {word}" for word, number in sorted(counts.items())),
+        attention=sum(group.number for group in groups if group.level != "note"),
+        exclusive=("until " + (exclusive[-1] or "an unknown date")) if exclusive else "",
+    )
+
+
+def _some(values: Iterable[str]) -> str:
+    """Return the different values in order; of many, the first, and how many more."""
+    found = sorted({value for value in values if value})
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return ", ".join(found[:NAMED]) + more
+
+
+def observation_page(
+    summary: ObservationSummary,
+    rows: Sequence[ShownRow],
+    groups: Sequence[NoticeGroup],
+    releases: Sequence[ReleaseDay],
+    neighbours: tuple[Place | None, Place | None],
+    page_of: PageOf,
+    made_by: MadeBy,
+    hidden: int,
+    is_public: bool,
+) -> ObservationPage:
+    """Return the page of an observation; `rows` are those that the site may show."""
+    lines = root_lines(rows, page_of, made_by, is_public)
+    shown = lines[:MOST_LINES]
+    kinds = {line.root: _kind(line.root) for line in shown}
+    versions = Counter(
+        (row.suffix, row.cal_ver, row.crds_ctx) for row in rows if row.is_upstream and row.cal_ver
+    )
+    return ObservationPage(
+        program=summary.program,
+        observation=summary.observation,
+        program_page=addresses.program_address(summary.program),
+        earlier=_link(neighbours[0]),
+        later=_link(neighbours[1]),
+        summary=summary,
+        combined=tuple(line for line in shown if kinds[line.root] == "combined"),
+        exposures=tuple(line for line in shown if kinds[line.root] == "exposure"),
+        others=tuple(line for line in shown if kinds[line.root] == "other"),
+        left_out=len(lines) - len(shown),
+        hidden=hidden,
+        versions=tuple(
+            VersionCount(suffix=suffix, cal_ver=cal_ver, crds_ctx=context, files=files)
+            for (suffix, cal_ver, context), files in sorted(versions.items())
+        ),
+        groups=tuple(groups),
+        releases=tuple(releases),
+    )
+
+
+def _kind(root: str) -> str:
+    """Return which of the three tables of an observation shows a root."""
+    if is_exposure_root(root):
+        return "exposure"
+    name = parse_combined(root)
+    return "combined" if name and name.instrument in INSTRUMENTS else "other"
+
+
+def _link(place: Place | None) -> Link | None:
+    return place and Link(words=" ".join(place), page=addresses.observation_address(*place))
+
+
+def root_lines(
+    rows: Iterable[ShownRow], page_of: PageOf, made_by: MadeBy, is_public: bool
+) -> list[RootFiles]:
+    """Return a line for each root and origin; a public site has no links to exclusive files."""
+    groups = group_by(rows, lambda row: (row.root, row.origin != UPSTREAM, row.origin))
+    return [_line(group, page_of, made_by, is_public) for _, group in sorted(groups.items())]
+
+
+def _line(rows: Sequence[ShownRow], page_of: PageOf, made_by: MadeBy, is_public: bool) -> RootFiles:
+    first = rows[0]
+    made = [made_by(row.key) if row.key else (row.cal_ver, row.made) for row in rows]
+    marks = Counter(mark for row in rows for mark in row.marks)
+    return RootFiles(
+        root=first.root,
+        origin=first.origin,
+        files=tuple(
+            FileLink(_label(row), "" if is_public and row.is_closed else row.path) for row in rows
+        ),
+        cal_ver=_some(version for version, _ in made),
+        crds_ctx=_some(row.crds_ctx for row in rows),
+        made=max((day for _, day in made), default=""),
+        quality=", ".join(dict.fromkeys(row.quality for row in rows if row.quality)),
+        marks=tuple(
+            mark if number == len(rows) else f"{mark} ({number} of {len(rows)})"
+            for mark, number in marks.items()
+        ),
+        page=page_of(first.root),
+        bytes=sum(row.size for row in rows),
+        number=len(rows),
+    )
+
+
+def _label(row: ShownRow) -> str:
+    extension = row.filename.rpartition(".")[2]
+    plain = extension in ("fits", row.suffix) or not row.suffix
+    return (row.suffix or row.filename) if plain else f"{row.suffix}.{extension}"
+
+
+# ---- programs --------------------------------------------------------------------------------
+
+
+def program_summaries(
+    observations: Sequence[ObservationSummary], rows: Iterable[ShownRow]
+) -> tuple[ProgramSummary, ...]:
+    """Return one line on each program."""
+    exclusive = Counter(row.program for row in rows if row.is_exclusive)
+    return tuple(
+        ProgramSummary(
+            program=program,
+            page=addresses.program_address(program),
+            observations=len(group),
+            files=sum(each.files for each in group),
+            bytes=sum(each.bytes for each in group),
+            recipes=_some(name for each in group for name in each.recipes.split(", ")),
+            attention=sum(each.attention for each in group),
+            exclusive=exclusive[program],
+        )
+        for program, group in sorted(group_by(observations, lambda each: each.program).items())
+    )
+
+
+def program_page(
+    program: str,
+    observations: Sequence[ObservationSummary],
+    groups: Sequence[NoticeGroup],
+    releases: Sequence[ReleaseDay],
+    programs: Sequence[str],
+) -> ProgramPage:
+    """Return the page of a program; `programs` are all of them, in order."""
+    place = programs.index(program)
+    before, after = programs[:place], programs[place + 1 :]
+    shown = tuple(observations[:MOST_OBSERVATIONS])
+    return ProgramPage(
+        program=program,
+        earlier=_program_link(before[-1]) if before else None,
+        later=_program_link(after[0]) if after else None,
+        observations=shown,
+        groups=tuple(groups),
+        releases=tuple(releases),
+        left_out=len(observations) - len(shown),
+    )
+
+
+def _program_link(program: str) -> Link:
+    return Link(words=program, page=addresses.program_address(program))
+
+
+# ---- releases --------------------------------------------------------------------------------
+
+
+def release_calendar(rows: Iterable[ShownRow]) -> tuple[ReleaseDay, ...]:
+    """Return when exclusive files of MAST become public, by day and observation."""
+    exclusive = [row for row in rows if row.is_exclusive]
+    groups = group_by(exclusive, lambda row: (row.release or "9999", row.place, row.marks[0]))
+    return tuple(
+        ReleaseDay(
+            day=group[0].release,
+            words=words,
+            program=place[0],
+            observation=place[1],
+            page=addresses.observation_address(*place),
+            files=len(group),
+        )
+        for (_, place, words), group in sorted(groups.items())
+    )

@@ -1,0 +1,131 @@
+"""The files of a site: pages are written only if what they show has changed, the index last.
+
+A file `.pages.json` in the folder of a site names its files, each with the digest of what it shows.
+Only files that it names are ever removed.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jwmirror.core.errors import StoreError
+from jwmirror.core.files import (
+    as_store_error,
+    make_private,
+    path_below,
+    restrict,
+    sync_many,
+    write_bytes,
+)
+from jwmirror.core.jsonio import digest, read, write
+from jwmirror.report.site.addresses import INDEX
+from jwmirror.report.site.rendering import render_page, templates_digest
+
+RECORD = ".pages.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteFolder:
+    """The folder of a site, and who may read it."""
+
+    path: Path
+    is_public: bool
+    has_other: bool  # the mirror has both sites
+    group: str | None = None  # that may read exclusive data
+
+    @property
+    def mode(self) -> int:
+        """The mode of its files."""
+        return 0o644 if self.is_public else 0o600
+
+    def prepare(self) -> None:
+        """Make the folder; one with exclusive data is closed before anything is in it.
+
+        Raises:
+            StoreError: a link is in its place.
+        """
+        if self.path.is_symlink():
+            raise StoreError(
+                f"{self.path}: expected a folder, found a link; remove it, then run "
+                "`jwmirror site`."
+            )
+        if self.is_public:
+            self.path.mkdir(exist_ok=True)
+        else:
+            restrict(make_private(self.path), self.group)
+
+
+@dataclass
+class PageFiles:
+    """The pages of one site: which exist, which are needed, and which must be written."""
+
+    folder: SiteFolder
+    _known: dict[str, str] = field(
+        default_factory=dict
+    )  # address -> digest, "" while it is written
+    _needed: dict[str, str] = field(default_factory=dict)
+    _waiting: dict[str, Callable[[], str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        with suppress(FileNotFoundError, StoreError):  # damaged: all pages are written again
+            self._known = read(self.folder.path / RECORD, dict[str, str])
+
+    def is_current(self, address: str, what: object) -> bool:
+        """Return whether a page shows `what`; then it is needed, and stays as it is."""
+        shown = self._digest(what)
+        if self._known.get(address) != shown or not (self.folder.path / address).is_file():
+            return False
+        self._needed[address] = shown
+        return True
+
+    def add(self, address: str, template: str, page: object, what: object = None) -> None:
+        """Add a page; it is written if it does not show `what` (by default, the page) already."""
+        what = page if what is None else what
+        if not self.is_current(address, what):
+            self._needed[address] = self._digest(what)
+            folder = self.folder
+            self._waiting[address] = lambda: render_page(
+                template, address, page, folder.is_public, folder.has_other
+            )
+
+    def keep(self, address: str) -> None:
+        """Keep a file that another module has written, such as a picture."""
+        self._needed[address] = "kept"
+
+    def write(self) -> int:
+        """Write the pages, the index last, and remove files that are not needed; return how many.
+
+        A process that is killed leaves pages that link to each other, and the next one continues.
+        """
+        root = self.folder.path
+        with as_store_error(f"site {root}", "the pages that exist stay"):
+            marked = {address: "" for address in self._waiting}
+            write(root / RECORD, {**self._known, **self._needed, **marked}, self.folder.mode)
+            for address in sorted(self._waiting, key=lambda name: (name == INDEX, name)):
+                self._write_one(address)
+            sync_many([root / address for address in self._waiting])
+            self._remove_others()
+            write(root / RECORD, self._needed, self.folder.mode)
+            if self.folder.is_public:
+                root.chmod(root.stat().st_mode | 0o055)
+        return len(self._waiting)
+
+    def _write_one(self, address: str) -> None:
+        path, folder = self.folder.path / address, self.folder
+        path.parent.mkdir(exist_ok=True)
+        content = self._waiting[address]().encode(errors="backslashreplace")
+        write_bytes(path, content, folder.mode, is_durable=False)
+        if folder.group and not folder.is_public:
+            restrict(path, folder.group)
+
+    def _remove_others(self) -> None:
+        for address in self._known.keys() - self._needed.keys():
+            path = path_below(self.folder.path, address, f"{self.folder.path / RECORD}")
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # other files are in it
+                path.parent.rmdir()
+
+    def _digest(self, what: object) -> str:
+        folder = self.folder
+        return digest([templates_digest(), folder.is_public, folder.has_other, what])

@@ -1,0 +1,235 @@
+"""The pages of products and mosaics."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from jwmirror.core.grouping import group_by
+from jwmirror.core.model import Entry
+from jwmirror.core.model.quality import SOUND
+from jwmirror.core.names import is_exposure_root, root_and_suffix
+from jwmirror.report.quality import caveat_text, is_accepted, quality_of, quality_text
+from jwmirror.report.site import addresses
+from jwmirror.report.site.records import (
+    Mosaic,
+    MosaicVersion,
+    ProductEvent,
+    ProductPage,
+    ResultVersion,
+    ShownComparison,
+)
+from jwmirror.services.site.differences import DifferingFile
+from jwmirror.services.site.made_results import MadeResults
+from jwmirror.services.site.observations import root_lines
+from jwmirror.services.site.shown_rows import ShownRow
+from jwmirror.store.rows.differences import CHANGED, MARKED
+
+MOST_PAGES = 800  # of products
+MOST_EVENTS = 200  # in a history
+MOST_MOSAICS = 300  # on the page of mosaics
+COMBINED = ("i2d", "s3d")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductEvents:
+    """The changes of the files of one root, newest first, each with generation and time."""
+
+    events: tuple[tuple[int, str, DifferingFile], ...] = ()
+
+
+def changed_roots(events: Mapping[str, ProductEvents], rows: Iterable[ShownRow]) -> dict[str, int]:
+    """Return the roots that get a page, with the generation of their last change.
+
+    They were recalibrated, or MAST has changed one of their files. The newest changes come first.
+    """
+    last: dict[str, int] = {}
+    for root, of_root in events.items():
+        numbers = [n for n, _, each in of_root.events if each.kind == CHANGED or each.key]
+        if numbers:
+            last[root] = max(numbers)
+    for row in rows:
+        if row.key:
+            last.setdefault(row.root, 0)
+    ordered = sorted(last, key=lambda root: (-last[root], root))
+    return {root: last[root] for root in ordered[:MOST_PAGES]}
+
+
+def product_page(
+    root: str,
+    rows: Sequence[ShownRow],
+    events: ProductEvents,
+    results: MadeResults,
+    entries: Mapping[str, Entry],
+    pages: Mapping[str, str],
+    comparisons: Sequence[ShownComparison],
+    waiting: Sequence[str],
+    details: Callable[[DifferingFile], str],
+    is_public: bool,
+) -> ProductPage:
+    """Return the page of a root; `rows` and `events` are those that the site may show.
+
+    `entries` are the rows of results with caveats, by path. `details` says how two versions differ.
+    """
+    place = rows[0].place if rows else _place(events)
+    own = [row for row in rows if row.is_upstream]
+    shown = events.events[:MOST_EVENTS]
+    return ProductPage(
+        root=root,
+        program=place[0],
+        observation=place[1],
+        observation_page=addresses.observation_address(*place),
+        upstream=tuple(root_lines(own, lambda name: "", results.made_by, is_public)),
+        results=_versions(rows, results, entries, pages),
+        history=tuple(
+            _event(number, made_at, each, details(each)) for number, made_at, each in shown
+        ),
+        history_in_all=len(events.events),
+        since="" if shown else "No version of these files was replaced.",
+        comparisons=tuple(comparisons),
+        waiting=tuple(waiting),
+    )
+
+
+def _versions(
+    rows: Sequence[ShownRow],
+    results: MadeResults,
+    entries: Mapping[str, Entry],
+    pages: Mapping[str, str],
+) -> tuple[ResultVersion, ...]:
+    """Return how the results among the rows were made, by recipe, in the order of making."""
+    versions = []
+    made = (row for row in rows if row.key)
+    for group in group_by(made, lambda row: (row.origin, row.key)).values():
+        entry = entries.get(group[0].path)
+        words = quality_text(quality_of(entry)) if entry else group[0].quality
+        caveats = [caveat_text(caveat) for caveat in quality_of(entry).caveats] if entry else []
+        if version := results.version(group, words, caveats, pages):
+            versions.append(version)
+    return tuple(sorted(versions, key=lambda each: (each.recipe, each.made_at)))
+
+
+def _event(number: int, made_at: str, file: DifferingFile, details: str) -> ProductEvent:
+    return ProductEvent(
+        generation=number,
+        made_at=made_at,
+        page=addresses.generation_address(number),
+        file=file.path.rpartition("/")[2],
+        origin=file.origin,
+        kind=file.kind,
+        details=details,
+    )
+
+
+def _place(events: ProductEvents) -> tuple[str, str]:
+    *_, program, observation, _ = events.events[0][2].path.split("/")
+    return program, observation
+
+
+def events_by_root(
+    generations: Iterable[tuple[int, str, Sequence[DifferingFile]]],
+) -> dict[str, ProductEvents]:
+    """Return the changes of the files of each root, by root; newest generations first."""
+    found: dict[str, list[tuple[int, str, DifferingFile]]] = {}
+    for number, made_at, files in generations:
+        for each in files:
+            if each.kind != MARKED:
+                root = root_and_suffix(each.path.rpartition("/")[2])[0]
+                found.setdefault(root, []).append((number, made_at, each))
+    return {root: ProductEvents(events=tuple(events)) for root, events in found.items()}
+
+
+# ---- mosaics ---------------------------------------------------------------------------------
+
+
+def mosaics_of(
+    rows: Iterable[ShownRow],
+    entries: Mapping[str, Entry],
+    results: MadeResults,
+    pages: Mapping[str, str],
+    out_of_date: frozenset[tuple[str, str]],
+    hidden: Callable[[ShownRow], bool],
+) -> tuple[Mosaic, ...]:
+    """Return the versions of all mosaics and cubes, and which to use.
+
+    `out_of_date` are recipes and products; `hidden` rows are counted, and not shown.
+    """
+    combined = [row for row in rows if _is_mosaic(row)]
+    groups = group_by(combined, lambda row: (row.place, row.filename))
+    return tuple(
+        _mosaic(group, entries, results, pages, out_of_date, hidden)
+        for _, group in sorted(groups.items())
+    )
+
+
+def _is_mosaic(row: ShownRow) -> bool:
+    """Return whether a file combines exposures; those of one exposure have its root."""
+    is_combined = row.suffix in COMBINED and row.filename.endswith(".fits")
+    return is_combined and not is_exposure_root(row.root)
+
+
+def _mosaic(
+    rows: Sequence[ShownRow],
+    entries: Mapping[str, Entry],
+    results: MadeResults,
+    pages: Mapping[str, str],
+    out_of_date: frozenset[tuple[str, str]],
+    hidden: Callable[[ShownRow], bool],
+) -> Mosaic:
+    shown = [row for row in rows if row.is_upstream or not hidden(row)]
+    versions = [_version(row, entries.get(row.path), results, out_of_date) for row in shown]
+    first = rows[0]
+    return Mosaic(
+        filename=first.filename,
+        page=pages.get(first.root, ""),
+        program=first.program,
+        observation=first.observation,
+        advice=_advice(versions, len(rows) - len(shown)),
+        versions=tuple(sorted(versions, key=lambda each: (not each.is_recommended, each.origin))),
+        hidden=len(rows) - len(shown),
+    )
+
+
+def _version(
+    row: ShownRow,
+    entry: Entry | None,
+    results: MadeResults,
+    out_of_date: frozenset[tuple[str, str]],
+) -> MosaicVersion:
+    quality = quality_of(entry) if entry else None
+    version, made = results.made_by(row.key) if row.key else (row.cal_ver, row.made)
+    stale = bool(row.key) and (row.origin, row.root) in out_of_date
+    marks = (*row.marks, *(["out of date: the next run makes it again"] if stale else []))
+    is_fine = row.quality == SOUND or (quality is not None and is_accepted(quality))
+    if row.is_upstream:
+        words = "not measured by jwmirror"
+    else:
+        words = quality_text(quality) if quality else row.quality
+    return MosaicVersion(
+        origin=row.origin,
+        path=row.path,
+        size=row.size,
+        made=made,
+        versions=", ".join(filter(None, (f"jwst {version}" if version else "", row.crds_ctx))),
+        quality=words,
+        caveats=tuple(caveat_text(caveat) for caveat in quality.caveats) if quality else (),
+        marks=marks,
+        is_recommended=bool(row.key) and is_fine and not marks,
+    )
+
+
+def _advice(versions: Sequence[MosaicVersion], hidden: int) -> str:
+    """Return which version to use, in one sentence."""
+    good = [each.origin for each in versions if each.is_recommended]
+    own = [each for each in versions if each.origin != "upstream"]
+    if len(good) == 1:
+        return f"Use the one of recipe {good[0]}: it is sound, and up to date."
+    if good:
+        names = ", ".join(good)
+        return (
+            f"Recipes {names} are sound, and up to date; they differ in their parameters: choose "
+            "by these."
+        )
+    if own:
+        return "None is recommended: no recipe's version is sound and up to date. See the remarks."
+    if hidden:
+        return "No version on this site is recommended."
+    return "Only MAST's version is here, and jwmirror does not measure it: look at it before use."

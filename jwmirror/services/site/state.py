@@ -1,0 +1,144 @@
+"""The state of a mirror from which its sites are made: read once, for both."""
+
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from pathlib import Path
+
+from jwmirror.core.errors import StoreError
+from jwmirror.core.jsonio import digest
+from jwmirror.core.model import UPSTREAM, Entry
+from jwmirror.core.model.history.causes import ContentChange
+from jwmirror.core.model.history.reasons import words_of
+from jwmirror.core.model.quality import CAVEAT
+from jwmirror.core.model.stored import Setup
+from jwmirror.pipeline.derivation import differences
+from jwmirror.report.history import History
+from jwmirror.report.status import Status
+from jwmirror.services.causes.reprocessing import kept_change
+from jwmirror.services.inspect.log import mirror_history
+from jwmirror.services.inspect.status import mirror_status
+from jwmirror.services.site.differences import (
+    DifferenceRecords,
+    DifferingFile,
+    GenerationDifferences,
+)
+from jwmirror.services.site.generation_pages import MOST_PAGES
+from jwmirror.services.site.made_results import MadeResults
+from jwmirror.services.site.shown_rows import ShownRow, shown_rows
+from jwmirror.store.access import COLUMNS as ACCESS
+from jwmirror.store.generations import Generations, StoredGeneration
+from jwmirror.store.rows.differences import CHANGED
+
+REASONS = 3  # of a changed result, in words
+
+
+class MirrorState:
+    """What the pages of both sites are made from."""
+
+    def __init__(self, root: Path):
+        self.root = Path(root)
+        self.generations = Generations(root)
+        self.current: StoredGeneration = self.generations.require_current()
+        self._access = self.generations.access()
+        self.entries = self.current.entries()
+        self.closed = self._access.closed(self.entries)
+        self.rows: list[ShownRow] = shown_rows(
+            self.entries, self.closed, datetime.now(UTC).date().isoformat()
+        )
+        self.setup = self._setup(self.current)
+        self.results = MadeResults(root, self.setup.recipes if self.setup else ())
+        self.reasons = cache(self._reasons)
+        self.closed_in = cache(self._closed_in)
+        self.closed_around = cache(self._closed_around)
+
+    @cached_property
+    def status(self) -> Status:
+        """The state that `jwmirror status` shows without a config."""
+        return mirror_status(self.root, None)
+
+    @cached_property
+    def history(self) -> History:
+        """All generations."""
+        return mirror_history(self.root)
+
+    @cached_property
+    def listed(self) -> tuple[int, ...]:
+        """The numbers of the generations that have pages, in order."""
+        return tuple(each.number for each in reversed(self.history.generations[:MOST_PAGES]))
+
+    @cached_property
+    def differing(self) -> dict[int, GenerationDifferences | None]:
+        """The files in which each of these differs from its parent."""
+        records = DifferenceRecords(self.root)
+        return {number: records.of(self.generations.read(number)) for number in self.listed}
+
+    @cached_property
+    def doubtful(self) -> dict[str, Entry]:
+        """The rows of results with caveats, by path."""
+        return {entry.path: entry for entry in self.entries.where("quality", CAVEAT)}
+
+    @cached_property
+    def access_digest(self) -> str:
+        """The digest of what is closed: if it changes, all pages are made again."""
+        exclusive = sorted(row.path for row in self.rows if row.is_exclusive)
+        return digest([exclusive, sorted(self.closed)])
+
+    def setup_of(self, number: int) -> Setup | None:
+        """Return what a generation was published with; None if it is not known."""
+        return self._setup(self.generations.read(number))
+
+    def _setup(self, generation: StoredGeneration) -> Setup | None:
+        try:
+            return generation.setup()
+        except StoreError:  # it is damaged, which `verify` reports
+            return None
+
+    def is_closed(self, number: int, file: DifferingFile) -> bool:
+        """Return whether others may not read a file that differs in a generation, or did before."""
+        closed = self.closed_around(number)
+        return file.new in closed or file.old in closed
+
+    def _closed_around(self, number: int) -> frozenset[str]:
+        """Return the closed objects of a generation and of its parent."""
+        parent = self.generations.read(number).parent
+        closed = self.closed_in(number)
+        return closed if parent is None else closed | self.closed_in(parent)
+
+    def _closed_in(self, number: int) -> frozenset[str]:
+        """Return the closed objects of a generation; all of them, if its rows are not known."""
+        generation = self.generations.read(number)
+        if generation.number == self.current.number:
+            return frozenset(self.closed)
+        if generation.is_pruned:
+            found = self.differing.get(number)
+            return frozenset(v for f in (found.files if found else ()) for v in (f.old, f.new))
+        return frozenset(self._access.closed(generation.columns(*ACCESS)))
+
+    # ---- how versions differ -------------------------------------------------------------------
+
+    def details(self, file: DifferingFile) -> str:
+        """Return how two versions of a file differ, in words."""
+        words = [file.details] if file.details else []
+        if file.kind == CHANGED and file.origin == UPSTREAM:
+            change = kept_change(self.root, file.old, file.new)
+            words += [_content(change)] if change else []
+        elif file.kind == CHANGED:
+            words += self.reasons(file.old_key, file.key)
+        return "; ".join(words)
+
+    def _reasons(self, old: str, new: str) -> tuple[str, ...]:
+        before, after = self.results.record(old), self.results.record(new)
+        if old == new or before is None or after is None:
+            return ()
+        words = list(
+            dict.fromkeys(
+                words_of(each) for each in differences(before.derivation, after.derivation)
+            )
+        )
+        more = [f"and {len(words) - REASONS} more"] if len(words) > REASONS else []
+        return (*words[:REASONS], *more)
+
+
+def _content(change: ContentChange) -> str:
+    by = f" by {change.sigma:.2g} sigma (median)" if change.sigma else ""
+    return f"{change.verdict}{by}"

@@ -1,0 +1,363 @@
+"""The site: pages that need no network, say what happened and why, and hide exclusive data."""
+
+import base64
+import hashlib
+import html
+import os
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from jwmirror.core.errors import StoreError
+from jwmirror.core.files import write_bytes
+from jwmirror.core.model import Poll, write
+from jwmirror.core.model.run import Stop
+from jwmirror.services.run.site import write_site
+from jwmirror.store.access import exclusive_site, public_site
+from jwmirror.store.generations import Generations
+from jwmirror.store.provenance import Provenance
+from tests.setup.command_line import run
+from tests.setup.mirrors import EXPOSURE, MOSAIC, SmallMirror, image_writer, made_from
+
+SECRET = "jw02345001001_02101_00001_nrcb1"
+HOSTILE = "jw01345-o001_<script>alert(1)<&>'\"x_uncal.fits"
+
+
+class Page(HTMLParser):
+    """The words of a page, the addresses that it refers to, and its ids."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.words: list[str] = []
+        self.addresses: list[str] = []
+        self.ids: set[str] = set()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        """Remember what the page would load."""
+        self.tags.append(tag)
+        self.attributes |= {name for name, _ in attributes}
+        self.addresses += [value for name, value in attributes if name in ("src", "href")]
+        self.ids |= {value for name, value in attributes if name == "id"}
+
+    def handle_data(self, data: str) -> None:
+        """Remember the words, with single spaces."""
+        self.words += data.split()
+
+    @property
+    def text(self) -> str:
+        """All words."""
+        return " ".join(self.words)
+
+
+def pages_of(site: Path) -> dict[str, Page]:
+    """The pages of a site, by address."""
+    return {str(path.relative_to(site)): Page(path) for path in sorted(site.rglob("*.html"))}
+
+
+def broken_links(site: Path) -> list[str]:
+    """The links between pages, and to files of the view, that lead nowhere."""
+    pages, broken = pages_of(site), []
+    for address, page in pages.items():
+        for link in page.addresses:
+            if link.startswith("https://"):
+                continue
+            path, _, fragment = link.partition("#")
+            target = Path(os.path.normpath((site / address).parent / unquote(path)))
+            target = site / address if not path else target
+            if not target.exists() or (fragment and unquote(fragment) not in Page(target).ids):
+                broken.append(f"{address}: {link}")
+    return broken
+
+
+@pytest.fixture
+def site(small_mirror) -> Path:
+    """The folder of the small mirror's site."""
+    return write_site(mirror=small_mirror.root).parent
+
+
+def test_the_site_shows_what_happened_and_why(site):
+    """Changes, results, parameters, references, waits and failures are on their pages."""
+    pages = pages_of(site)
+
+    assert "run of 2026-03-01" in pages["index.html"].text
+    assert "late_exposure jump: <no> groups left" in pages["attention.html"].text
+    assert "deep: a3001 2 of 9 members are not there yet" in pages["attention.html"].text
+    assert "program 9" in pages["attention.html"].text
+    observation = pages["observations/jw01345-o001.html"].text
+    assert f"{EXPOSURE} MAST uncal 1.18.0 jwst_1322.pmap 2025-11-02" in observation
+    product = pages[f"products/{EXPOSURE}.html"].text
+    assert "jump.rejection_threshold" not in product or "rejection_threshold=5.0" in product
+    assert f"flat jwst_nircam_flat_0001.fits {'5a' * 20}" in product
+    assert "in 12 s, with 900 MB of memory" in product
+
+
+def test_a_failed_state_does_not_read_as_nothing_to_do(small_mirror):
+    """Nor does a run that stopped before it published; without any of that, the page says so."""
+    failed = Page(write_site(mirror=small_mirror.root)).text
+    later = small_mirror.root / "receipts/runs/20270101T000000.000000Z-2"
+    write(later / "changes.json", Poll(listings=(), changes=()))
+    write(later / "published.json", {"generation": 1, "is_new": False})
+    write(later / "plan-exposures.json", {"context": "c"})
+    fine = Page(write_site(mirror=small_mirror.root)).text
+    write(
+        small_mirror.root / "receipts/runs/20270102T000000.000000Z-2/stopped.json",
+        Stop(run="20270102T000000.000000Z-2", at="2027-01-02", rule="query_archive", why="no MAST"),
+    )
+    stopped = Page(write_site(mirror=small_mirror.root)).text
+
+    assert "Nothing: the last run failed nowhere" not in failed and "groups left" in failed
+    assert "Nothing: the last run failed nowhere" in fine
+    assert "Nothing: the last run failed nowhere" not in stopped
+    assert "query_archive: no MAST" in stopped
+
+
+def test_all_links_lead_somewhere(site, small_mirror):
+    """Between pages, to parts of pages, and to files of the view; nothing is loaded from a net."""
+    assert broken_links(site) == []
+    assert len(pages_of(site)) == 10
+    for page in pages_of(site).values():
+        assert not [each for each in page.addresses if each.startswith(("http:", "//", "/"))]
+    (site / "generations/1.html").unlink()
+    assert broken_links(site) != []
+
+
+def test_a_browser_may_use_only_the_style_and_the_script_of_a_page(site):
+    """The policy in the page allows these two, by their hashes, and pictures beside the page."""
+    page = (site / "index.html").read_text()
+
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.S)
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.S)
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="(.*?)"', page)
+    hashes = [
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for text in (style, script)
+    ]
+    assert html.unescape(policy).split("; ") == [
+        "default-src 'none'",
+        "img-src 'self' file:",
+        f"style-src 'sha256-{hashes[0]}'",
+        f"script-src 'sha256-{hashes[1]}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    attributes = {name for page in pages_of(site).values() for name in page.attributes}
+    assert not [name for name in attributes if name == "style" or name.startswith("on")]
+    assert page.index("Content-Security") < page.index("<style>")
+
+
+def test_names_from_outside_are_text(small_mirror):
+    """They are no tags, no attributes and no addresses of other places."""
+    small_mirror.hold(HOSTILE, image_writer(1.0))
+    small_mirror.record("plan-exposures.json", {"context": "c"})
+    small_mirror.publish("<b>cause</b>")
+
+    site = write_site(mirror=small_mirror.root).parent
+    pages = pages_of(site)
+
+    assert all(page.tags.count("script") == 1 for page in pages.values())
+    assert "<b>cause</b>" in pages["index.html"].text
+    assert "<script>alert(1)<&>" in pages["observations/jw01345-o001.html"].text
+    assert broken_links(site) == []
+
+
+def test_only_pages_that_show_something_else_are_written_again(small_mirror):
+    """A new generation changes its own page, the one before, and what it is about."""
+    site = write_site(mirror=small_mirror.root).parent
+    before = {path: path.stat().st_mtime_ns for path in site.rglob("*.html")}
+    small_mirror.hold("jw01346001001_02101_00001_nrcb1_uncal.fits", image_writer(1.0), program=1346)
+    small_mirror.publish("another program")
+
+    write_site(mirror=small_mirror.root)
+
+    after = {path: path.stat().st_mtime_ns for path in site.rglob("*.html")}
+    written = {str(path.relative_to(site)) for path in after if after[path] != before.get(path)}
+    assert written == {
+        *("index.html", "cite.html", "attention.html"),
+        *("generations/1.html", "generations/2.html"),
+        *("programs/jw01345.html", "programs/jw01346.html"),
+        *("observations/jw01345-o001.html", "observations/jw01346-o001.html"),
+    }
+    assert broken_links(site) == []
+    assert {path: path.stat().st_mtime_ns for path in site.rglob("*.html")} == after
+
+
+def test_pages_that_nothing_needs_are_removed_and_files_of_others_stay(small_mirror):
+    """A recipe that was removed leaves no page of its results; a user's file is not touched."""
+    site = write_site(mirror=small_mirror.root).parent
+    (site / "products" / "notes.html").write_text("mine")
+    assert (site / f"products/{EXPOSURE}.html").exists()
+    for path in [path for path in small_mirror.rows if path.startswith("recalibrated")]:
+        del small_mirror.rows[path]
+    small_mirror.publish("recipe deep was removed")
+    (small_mirror.root / "generations/000001/pruned.json").write_text("{}")
+    for path in (small_mirror.root / "receipts/site").glob("0*.json"):
+        path.unlink()
+
+    write_site(mirror=small_mirror.root)
+
+    assert [path.name for path in (site / "products").iterdir()] == ["notes.html"]
+    assert "It was pruned" in (site / "generations/1.html").read_text()
+
+
+def test_a_build_that_was_killed_is_completed(small_mirror, monkeypatch):
+    """The index comes last, so that it leads nowhere that does not exist."""
+    written: list[Path] = []
+
+    def stop_after_three(path: Path, *content: object, **options: object) -> None:
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(path)
+        write_bytes(path, *content, **options)
+
+    monkeypatch.setattr("jwmirror.services.site.page_files.write_bytes", stop_after_three)
+    with pytest.raises(KeyboardInterrupt):
+        write_site(mirror=small_mirror.root)
+    monkeypatch.undo()
+    site = public_site(small_mirror.root)
+    assert len(list(site.rglob("*.html"))) == 3 and not (site / "index.html").exists()
+
+    write_site(mirror=small_mirror.root)
+
+    assert broken_links(site) == [] and (site / "index.html").exists()
+
+
+# ---- exclusive data --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def exclusive_mirror(small_mirror) -> SmallMirror:
+    """Beside the public files, an exclusive exposure and what was made of it."""
+    mirror = small_mirror
+    uncal = mirror.hold(
+        f"{SECRET}_uncal.fits",
+        image_writer(7.0),
+        program=2345,
+        exclusive=True,
+        release_date="2099-05-06T00:00:00",
+    )
+    made = made_from("detector1", SECRET, uncal.filename, jump={"rejection_threshold": 6.25})
+    mirror.make(made, f"{SECRET}_rate.fits", image_writer(7.5))
+    mirror.rows = {
+        path.replace(
+            "recalibrated/deep/jw01345/o001/jw02345", "recalibrated/deep/jw02345/o001/jw02345"
+        ): replace(row, path=path.replace("jw01345/o001/jw02345", "jw02345/o001/jw02345"))
+        for path, row in mirror.rows.items()
+    }
+    mirror.publish("more")
+    return mirror
+
+
+def test_the_public_site_has_no_byte_of_exclusive_data(exclusive_mirror):
+    """MAST shows that the file exists and when it is released; all else is on the other site."""
+    complete = write_site(mirror=exclusive_mirror.root).parent
+
+    public = public_site(exclusive_mirror.root)
+    assert complete == exclusive_site(exclusive_mirror.root)
+    text = "".join(path.read_text() for path in public.rglob("*.html"))
+    assert f"{SECRET}" in text and "exclusive until 2099-05-06" in text
+    secret = exclusive_mirror.rows[f"recalibrated/deep/jw02345/o001/{SECRET}_rate.fits"]
+    for word in ("6.25", "_rate.fits</a> jw02345", secret.sha256, secret.key, f"{SECRET}_rate"):
+        assert word not in text
+    assert not (public / f"products/{SECRET}.html").exists()
+    assert "current/upstream/jw02345" not in text
+    everything = "".join(path.read_text() for path in complete.rglob("*.html"))
+    assert "6.25" in everything and f"{SECRET}_rate" in everything
+    assert broken_links(public) == [] == broken_links(complete)
+
+
+def test_the_complete_site_is_closed_at_every_moment(exclusive_mirror, monkeypatch):
+    """Its folder is closed before anything is in it, and each file of its own is, too."""
+    seen: list[int] = []
+
+    def look(path: Path, *content: object, **options: object) -> None:
+        folder = exclusive_site(exclusive_mirror.root)
+        if folder.exists():
+            seen.append(folder.stat().st_mode & 0o077)
+        write_bytes(path, *content, **options)
+
+    monkeypatch.setattr("jwmirror.services.site.page_files.write_bytes", look)
+    complete = write_site(mirror=exclusive_mirror.root).parent
+
+    assert len(seen) > 10 and set(seen) == {0}
+    files = [path for path in complete.rglob("*") if path.is_file()]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    assert public_site(exclusive_mirror.root).stat().st_mode & 0o055 == 0o055
+
+
+def test_when_all_is_released_there_is_one_site(exclusive_mirror):
+    """The complete one is removed, and the public one shows everything."""
+    complete = write_site(mirror=exclusive_mirror.root).parent
+    path = f"upstream/jw02345/o001/{SECRET}_uncal.fits"
+    row = exclusive_mirror.rows[path]
+    exclusive_mirror.hold(f"{SECRET}_uncal.fits", image_writer(7.0), program=2345)
+    assert exclusive_mirror.rows[path].sha256 == row.sha256
+    exclusive_mirror.publish("released")
+
+    public = write_site(mirror=exclusive_mirror.root).parent
+
+    assert public == public_site(exclusive_mirror.root) and not complete.exists()
+    assert "6.25" in "".join(page.read_text() for page in public.rglob("*.html"))
+
+
+def test_a_public_site_is_closed_when_a_file_is_restricted(exclusive_mirror):
+    """From the publication on, until its pages are written again without the file."""
+    root = exclusive_mirror.root
+    write_site(mirror=root)
+    assert public_site(root).stat().st_mode & 0o055 == 0o055
+    exclusive_mirror.hold(f"{EXPOSURE}_uncal.fits", image_writer(1.0), exclusive=True)
+    exclusive_mirror.publish("restricted")
+    assert public_site(root).stat().st_mode & 0o077 == 0
+
+    write_site(mirror=root)
+
+    assert public_site(root).stat().st_mode & 0o055 == 0o055
+    assert not (public_site(root) / f"products/{EXPOSURE}.html").exists()
+
+
+# ---- the command -----------------------------------------------------------------------------
+
+
+def test_the_command_writes_the_site_and_prints_its_first_page(small_mirror):
+    """With --rebuild, it writes all pages; a link in place of the folder is refused."""
+    printed = run("site", "--mirror", small_mirror.root)
+    page = small_mirror.root / "site" / "cite.html"
+    first = page.stat().st_mtime_ns
+    run("site", "--mirror", small_mirror.root)
+    same = page.stat().st_mtime_ns
+    run("site", "--rebuild", "--mirror", small_mirror.root)
+
+    assert Path(printed.strip()) == (small_mirror.root / "site/index.html").absolute()
+    assert (same == first, page.stat().st_mtime_ns > first) == (True, True)
+    (small_mirror.root / "site").rename(small_mirror.root / "elsewhere")
+    (small_mirror.root / "site").symlink_to("elsewhere")
+    with pytest.raises(StoreError, match="expected a folder, found a link"):
+        write_site(mirror=small_mirror.root)
+
+
+def test_a_mirror_without_a_generation_has_no_site(empty_mirror):
+    """Nothing is written before the first publication."""
+    empty_mirror.root.mkdir()
+
+    page = write_site(mirror=empty_mirror.root)
+
+    assert not page.exists() and not page.parent.exists()
+
+
+def test_the_record_of_a_result_may_be_gone(small_mirror):
+    """Its product has a page all the same."""
+    record = Provenance(small_mirror.root)
+    rows = Generations(small_mirror.root).entries()
+    (key,) = {row.key for row in rows if row.filename == f"{MOSAIC}_i2d.fits" and row.key}
+    record.path(key).unlink()
+
+    site = write_site(mirror=small_mirror.root).parent
+
+    assert MOSAIC in Page(site / "mosaics.html").text
+    assert broken_links(site) == []
