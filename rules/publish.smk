@@ -32,6 +32,7 @@ rule publish_generation:
         config=canonical(CONFIG.content),
         recipes=canonical(CONFIG.recipes),
         places=canonical(CONFIG.places),
+        parameters=canonical(CONFIG.parameter_places),
         policy={
             "holding": [
                 recipe.name for recipe in CONFIG.recipes if recipe.publish == "hold"

@@ -12,6 +12,7 @@ import yaml
 from jwmirror.config.job_limits import job_limits
 from jwmirror.config.recipes.own_files import own_file_mistakes
 from jwmirror.config.recipes.parameter_files import ParameterPart
+from jwmirror.config.recipes.parameter_places import places_of_parameters
 from jwmirror.config.recipes.recipes import CheckerOf, Recipes
 from jwmirror.config.schema_errors import StrictValidator, describe_error
 from jwmirror.config.schema_form import in_schema_form
@@ -20,14 +21,16 @@ from jwmirror.config.selections import empty_ranges, expand_numbers, value_mista
 from jwmirror.config.sources import read_sources, with_site
 from jwmirror.config.thresholds import threshold_mistakes
 from jwmirror.config.workflow_files import SCHEMA, workflow_folder
-from jwmirror.config.yaml_files import YamlText, describe_path
+from jwmirror.config.yaml_files import Written, YamlText, describe_path
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, Selection
+from jwmirror.core.model.parameters import ParameterPlace
 from jwmirror.core.model.plan import JobLimits
 from jwmirror.core.model.recipe import ReferencePolicy
 from jwmirror.core.model.search import ANY_PROGRAM, Search
 from jwmirror.pipeline.installed import why_not_recalibrating
 
+SET = "--set"  # the option of commands
 SECTIONS = ("archive", "references", "calibrate", "settle", "limits")
 TRACED = ("recipes", "programs", "set")  # sections whose lines are recorded with generations
 SWITCHES = ("guide_stars", "previews", "auxiliary")  # of a program
@@ -67,6 +70,7 @@ class Config:
     content: Mapping[str, Any]  # as the files and options have it, in the form of the schema
     places: Mapping[str, str]  # path of a value (recipes.deep.stages) -> where it is, in words
     parts: tuple[ParameterPart, ...]  # parameters of recipes as they are written
+    parameter_places: tuple[ParameterPlace, ...]  # of one recipe and name, what overrides first
     notes: tuple[str, ...]  # on parameters, if they were checked
     token_variable: str  # of the environment
     token: str | None = field(default=None, repr=False)  # from the environment, for the archive
@@ -91,7 +95,7 @@ def read_content(path: Path, settings: Sequence[str] = ()) -> YamlText:
         ConfigError: it cannot be read.
     """
     content = read_sources([Path(path)])
-    return replace(content, value=_with_settings(content.value, settings))
+    return _with_settings(content, settings)
 
 
 def build_config(content: YamlText, checker_of: CheckerOf | None = None) -> Config:
@@ -145,11 +149,15 @@ def schema() -> dict[str, Any]:
     return content
 
 
-def _with_settings(raw: Any, settings: Sequence[str]) -> Any:
+def _with_settings(content: YamlText, settings: Sequence[str]) -> YamlText:
+    raw = content.value
     if not settings or not isinstance(raw, Mapping):
-        return raw
+        return content
     own = raw.get("set") or []
-    return {**raw, "set": [*([own] if isinstance(own, str) else own), *settings]}
+    own = [own] if isinstance(own, str) else own
+    written = dict(content.written)
+    written.update({("set", n): Written(SET, each) for n, each in enumerate(settings, len(own))})
+    return replace(content, value={**raw, "set": [*own, *settings]}, written=written)
 
 
 # ---- records ---------------------------------------------------------------------------------
@@ -195,6 +203,7 @@ def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
         content=raw,
         places={p: place for section in TRACED for p, place in text.places(section).items()},
         parts=recipes.used_parts(),
+        parameter_places=tuple(places_of_parameters(text, recipes.used_parts())),
         notes=tuple(dict.fromkeys(recipes.notes)),
         token_variable=archive["token_env"],
     )

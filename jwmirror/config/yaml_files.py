@@ -41,6 +41,12 @@ class Written:
     text: str  # of a number, a word or a text; "" of a list or a mapping
     is_quoted: bool = False
 
+    @property
+    def in_words(self) -> str:
+        """The place as people say it: line 3 of config.yaml; an option by itself."""
+        source, comma, line = self.place.rpartition(", line ")
+        return f"line {line} of {source}" if comma else self.place
+
 
 class YamlMistake(NamedTuple):
     """A repeated key, or a value that programs read differently."""
@@ -67,8 +73,7 @@ class YamlText:
         found: dict[str, str] = {}
         for path, written in self.written.items():
             if path[:1] == (section,):
-                source, _, line = written.place.rpartition(", ")
-                found[describe_path(path)] = f"{line} of {source}" if source else line
+                found[describe_path(path)] = written.in_words
         return found
 
     def locate(self, path: YamlPath, why: str) -> str:

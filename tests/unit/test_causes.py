@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from jwmirror.config.load import build_config, read_content
-from jwmirror.core.model import Derivation, Entry, Input, Reason, Recipe
+from jwmirror.core.model import Derivation, Entry, Input, Recipe
 from jwmirror.core.model.history.causes import Cause, ContentChange, summed_up
-from jwmirror.core.model.history.reasons import place_of_reason
+from jwmirror.core.model.parameters import ParameterPlace
 from jwmirror.core.model.stored import GONE, PRESENT, Setup
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.planning.causes.comparison import causes_between
@@ -323,40 +322,35 @@ def test_contents_are_summed_up_and_numbers_of_exclusive_files_are_left_out():
     assert words(old[2:], new[2:], lookups)[0].endswith("; pixels of 1 changed")
 
 
-def test_a_parameter_names_its_line_also_of_a_recipe_that_is_extended():
-    """As the later of the two configs has it."""
-    mirror = History()
-    old = mirror.state()
-    mirror.parameter("deep", "")
-    new = mirror.state()
-    line = "line 41 of config.yaml"
-    places = {"recipes.base.parameters.detector1.jump.rejection_threshold": line}
-    config = {"recipes": {"deep": {"extends": "base"}, "base": {}}}
-    new = replace(new, setup=replace(new.setup, config=config, places=places))
+def placed(state: PublishedState, value: str, place: str) -> PublishedState:
+    """The state, with a config that sets the threshold of recipe deep."""
+    name = "detector1.jump.rejection_threshold"
+    known = ParameterPlace(recipe="deep", name=name, value=value, place=place)
+    return replace(state, setup=replace(state.setup, parameters=(known,)))
 
-    found = causes(mirror, old, new)
+
+@pytest.mark.parametrize(
+    ("lines", "where"),
+    [
+        ({"new": ("5", "line 41 of config.yaml")}, ", line 41 of config.yaml"),
+        ({"old": ("4", "line 41 of config.yaml")}, ", before: line 41 of config.yaml"),
+        ({"new": ("6", "line 41 of config.yaml")}, ""),  # of other exposures
+        ({}, ""),
+    ],
+)
+def test_a_parameter_names_the_line_that_sets_it(lines, where):
+    """As the later of the two configs has it; otherwise as the earlier one had it."""
+    mirror = History()
+    states = {"old": mirror.state()}
+    mirror.parameter("deep", "")
+    states["new"] = mirror.state()
+    states |= {name: placed(states[name], *line) for name, line in lines.items()}
+
+    found = causes(mirror, states["old"], states["new"])
 
     assert [str(cause) for cause in found] == [
-        f"jump.rejection_threshold 4.0 -> 5.0 (recipe deep, detector1, {line}): 3 files"
+        f"jump.rejection_threshold 4.0 -> 5.0 (recipe deep, detector1{where}): 3 files"
     ]
-
-
-def test_a_config_says_in_which_line_a_parameter_is_set(tmp_path):
-    """Of a recipe, or of the one that it extends; other parameters have no line."""
-    path = tmp_path / "config.yaml"
-    path.write_text(
-        "mirror: m\nprograms: [{program: 1345}]\nrecipes:\n  base:\n    parameters:\n"
-        "      detector1: {jump: {rejection_threshold: 6.0}}\n  deep: {extends: base}\n"
-    )
-    config = build_config(read_content(path))
-
-    places = [
-        place_of_reason(config.content, config.places, "deep", reason)
-        for name in ("jump.rejection_threshold", "jump.skip")
-        for reason in [Reason("", "5.0", "6.0", "detector1", "parameter", name)]
-    ]
-
-    assert places == [f"line 6 of {path}", ""]
 
 
 def test_a_result_without_a_record_says_so():

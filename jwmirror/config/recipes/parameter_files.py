@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from jwmirror.config.yaml_files import YamlPath, describe_path
 from jwmirror.core.errors import ConfigError
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters import exported
@@ -23,6 +24,8 @@ class ParameterPart:
     parameters: Mapping[str, Any]
     is_exported: bool = False  # from a file that jwst wrote
     users: tuple[str, ...] = ()  # the recipe, and those that extend it
+    path: YamlPath = ()  # of the parameters in the config, or of the name of the file
+    file: str = ""  # with the parameters, as the config names it
     match: Mapping[str, Any] = field(default_factory=dict)  # of a where-block
 
 
@@ -40,29 +43,30 @@ class ParameterFileReader:
 
     def expand(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """Return the recipe with the contents of files; malformed parts are left to the schema."""
-        place, whole = f"recipes.{self._recipe}", dict(raw)
+        path: YamlPath = ("recipes", self._recipe)
+        whole = dict(raw)
         if not isinstance(raw.get("extends", ""), str):
             del whole["extends"]
         if isinstance(raw.get("parameters"), Mapping):
-            whole["parameters"] = self._read(f"{place}.parameters", raw["parameters"])
+            whole["parameters"] = self._read((*path, "parameters"), raw["parameters"])
         if isinstance(raw.get("where"), list):
             blocks = enumerate(raw["where"])
-            whole["where"] = [self._block(f"{place}.where[{i}]", block) for i, block in blocks]
+            whole["where"] = [self._block((*path, "where", i), block) for i, block in blocks]
         return whole
 
-    def _block(self, place: str, block: Any) -> Any:
+    def _block(self, path: YamlPath, block: Any) -> Any:
         if not isinstance(block, Mapping) or not isinstance(block.get("parameters"), Mapping):
             return block
         first = len(self.parts)
-        whole = {**block, "parameters": self._read(f"{place}.parameters", block["parameters"])}
+        whole = {**block, "parameters": self._read((*path, "parameters"), block["parameters"])}
         if isinstance(block.get("match"), Mapping):
             self.parts[first:] = [replace(p, match=block["match"]) for p in self.parts[first:]]
         return whole
 
-    def _read(self, place: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def _read(self, path: YamlPath, parameters: Mapping[str, Any]) -> dict[str, Any]:
         whole, written = {}, {}
         for name, content in without_python_notation(parameters).items():
-            pipeline, where = registry.pipeline_name(str(name)), f"{place}.{name}"
+            pipeline, where = registry.pipeline_name(str(name)), (*path, str(name))
             content = {FROM: content} if isinstance(content, str) else content
             if pipeline not in registry.PIPELINES or not isinstance(content, Mapping):
                 written[name] = content
@@ -70,35 +74,37 @@ class ParameterFileReader:
             written[name] = _without_from(content)
             above = normalise({pipeline: written[name]}).get(pipeline, {})
             whole[name] = overlay(self._files(where, content, pipeline, above), above)
-        self.parts.append(ParameterPart(self._recipe, place, written))
+        self.parts.append(ParameterPart(self._recipe, describe_path(path), written, path=path))
         return whole
 
     def _files(
-        self, place: str, content: Mapping[str, Any], pipeline: str, above: Mapping[str, Any]
+        self, path: YamlPath, content: Mapping[str, Any], pipeline: str, above: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return the parameters of a pipeline in files, in normal form; `above` overrides them."""
-        below = self._file(place, content[FROM], pipeline, above) if FROM in content else {}
-        for group, where in ((content, place), (content.get("steps"), f"{place}.steps")):
+        below = self._file(path, content[FROM], pipeline, above) if FROM in content else {}
+        for group, where in ((content, path), (content.get("steps"), (*path, "steps"))):
             for step, values in group.items() if isinstance(group, Mapping) else ():
                 if step != "steps" and isinstance(values, Mapping) and FROM in values:
-                    said = self._file(f"{where}.{step}", values[FROM], pipeline, above, step)
+                    said = self._file((*where, step), values[FROM], pipeline, above, step)
                     below = overlay(below, said)
         return below
 
     def _file(
-        self, place: str, path: Any, pipeline: str, above: Mapping[str, Any], step: str = ""
+        self, path: YamlPath, file: Any, pipeline: str, above: Mapping[str, Any], step: str = ""
     ) -> dict[str, Any]:
         """Return the parameters in one file; those that the recipe overrides are not checked."""
         try:
-            if not isinstance(path, str):
+            if not isinstance(file, str):
                 raise ConfigError(["expected the name of a file"])
-            content = exported.read_exported(Path(path).expanduser().absolute(), pipeline, step)
+            content = exported.read_exported(Path(file).expanduser().absolute(), pipeline, step)
         except ConfigError as error:
-            self.mistakes.append(f"{place}: found {path!r}, {error}.")
+            self.mistakes.append(f"{describe_path(path)}: found {file!r}, {error}.")
             return {}
         said = {"steps": {step: content}} if step else content
         checked = {pipeline: _without(said, above)}
-        self.parts.append(ParameterPart(self._recipe, f"{place} ({path})", checked, True))
+        place = f"{describe_path(path)} ({file})"
+        path = (*path, FROM)
+        self.parts.append(ParameterPart(self._recipe, place, checked, True, path=path, file=file))
         return said
 
 

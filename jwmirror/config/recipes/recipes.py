@@ -198,7 +198,7 @@ class Recipes:
         """Return the parameters that are set for one run, by recipe; add them to the parts."""
         found: dict[str, dict[str, Any]] = {}
         settings = [settings] if isinstance(settings, str) else settings
-        for setting in settings if isinstance(settings, list | tuple) else ():
+        for number, setting in enumerate(settings if isinstance(settings, list | tuple) else ()):
             try:
                 name, parameters = _parsed(str(setting))
                 names = self._named(name)
@@ -206,7 +206,8 @@ class Recipes:
                 self.mistakes.append(f"set {setting}: {error}")
                 continue
             for each in names:
-                self.parts.append(ParameterPart(each, f"set {name}", parameters))
+                part = ParameterPart(each, f"set {name}", parameters, path=("set", number))
+                self.parts.append(part)
                 found[each] = overlay(found.get(each, {}), parameters)
         return found
 

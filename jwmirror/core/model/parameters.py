@@ -17,6 +17,16 @@ class Remarks:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ParameterPlace:
+    """Where a config sets a parameter of a recipe."""
+
+    recipe: str
+    name: str  # as in a config, without `steps`: detector1.jump.rejection_threshold
+    value: str  # a text, or JSON
+    place: str  # in words: line 41 of config.yaml
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parameter:
     """One parameter, as stpipe describes it; texts are written as in a config."""
 

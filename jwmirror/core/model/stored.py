@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from jwmirror.core.model.history.causes import Cause
-from jwmirror.core.model.parameters import PlainValues
+from jwmirror.core.model.parameters import ParameterPlace, PlainValues
 from jwmirror.core.model.product import Product
 from jwmirror.core.model.recipe import Recipe
 
@@ -140,5 +140,6 @@ class Setup:
     recipes: tuple[Recipe, ...]  # as the config means them, without `extends`
     software: dict[str, dict[str, str]]  # by Python of a recipe ("": the running one): versions
     citation: str = ""  # CITATION.cff of jwmirror
-    # where the config says what: recipes.deep.parameters.detector1.jump.skip -> line 41 of ...
+    # where the config says what: recipes.deep.stages -> line 41 of ...
     places: dict[str, str] = field(default_factory=dict)
+    parameters: tuple[ParameterPlace, ...] = ()  # of one recipe and name, what overrides first

@@ -194,6 +194,8 @@ class ResultTracer:
             own = replace(cause_of_reason(reason, recipe), what=made.product)
             return roots or tuple(self._by_program.get(program_of(made.product), ())) or (own,)
         where = self.new.parameter_place(recipe, reason)
+        if not where and (former := self.old.parameter_place(recipe, reason, is_former=True)):
+            where = f"before: {former}"
         if reason.cause == "reference" and contexts[0] != contexts[1]:
             where = f"CRDS context {contexts[0]} -> {contexts[1]}"
         return (cause_of_reason(reason, recipe, where),)

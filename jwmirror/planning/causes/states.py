@@ -48,11 +48,10 @@ class PublishedState:
         """Return the place of a value in the config, in words; "" if it is not recorded."""
         return self.setup.places.get(".".join(path), "") if self.setup else ""
 
-    def parameter_place(self, recipe: str, reason: Reason) -> str:
+    def parameter_place(self, recipe: str, reason: Reason, is_former: bool = False) -> str:
         """Return where the config sets a parameter, as `place_of_reason`; "" if not recorded."""
-        if self.setup is None:
-            return ""
-        return place_of_reason(self.setup.config, self.setup.places, recipe, reason)
+        places = self.setup.parameters if self.setup else ()
+        return place_of_reason(places, recipe, reason, is_former)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,7 +56,7 @@ def mirror_status(
     place_of: PlaceOf = no_place
     if run is not None and config_file is not None:
         config = load_checked_config(config_file, settings)
-        place_of = partial(place_of_reason, config.content, config.places)
+        place_of = partial(place_of_reason, config.parameter_places)
         preview = _preview(root, run, config, context)
     owner = lock_note(root, RUN_LOCK)
     status = build_status(

@@ -1,11 +1,12 @@
 """Publish the new state of a mirror as a generation."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from jwmirror.core.model import Plan, Poll, Receipt, Recipe, References, SettleResult
-from jwmirror.core.model.parameters import PlainValues
+from jwmirror.core.model.parameters import ParameterPlace, PlainValues
 from jwmirror.core.model.plan import Published
 from jwmirror.core.model.stored import Setup
 from jwmirror.pipeline.installed import installed_versions
@@ -35,14 +36,15 @@ def publish_generation(
     config: PlainValues,
     recipes: Sequence[Recipe],
     places: Mapping[str, str] | None = None,
+    parameters: Sequence[ParameterPlace] = (),
     latency_s: float = 0.0,
 ) -> Published:
     """Publish what the mirror has now in one atomic step, if the current generation differs.
 
     `run` is the folder of the run, whose id the generation records; what its recipes hold back is
-    recorded there. `group` may read exclusive files. `config`, the `places` of its values in words,
-    and `recipes` are recorded with the generation, and so are the versions of all installed
-    packages, and why its files differ from those before. Results of the recipes
+    recorded there. `group` may read exclusive files. `config`, the `places` of its values and
+    `parameters` in words, and `recipes` are recorded with the generation, and so are the versions
+    of all installed packages, and why its files differ from those before. Results of the recipes
     stay with files that are kept without being selected. What other machines have written may
     appear up to `latency_s` seconds late.
 
@@ -60,7 +62,7 @@ def publish_generation(
         names = {recipe.name for recipe in recipes}
         kept = results_of_deselected_files(before, upstream, judged.rows, names)
         entries = upstream.joined([*judged.rows, *with_quality(kept, judged.qualities)])
-        setup = _setup(config, recipes, places or {})
+        setup = replace(_setup(config, recipes, places or {}), parameters=tuple(parameters))
         explain = partial(published_causes, mirror, setup)
         numbers = generations.numbers()
         new = generations.publish(entries, "", facts, lock.check, setup, explain)

@@ -1,11 +1,13 @@
 """Reasons why results are out of date: as causes, traced through the levels of plans. Pure."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model.association import root_of
 from jwmirror.core.model.derivation import whole_pipeline
 from jwmirror.core.model.history.causes import Cause, CauseKind
+from jwmirror.core.model.parameters import ParameterPlace
 from jwmirror.core.model.plan import INPUTS_RECOMPUTED, Chain
 from jwmirror.core.model.product import HASHED, Reason, ReasonCause
 
@@ -43,32 +45,35 @@ def cause_of_reason(reason: Reason, recipe: str = "", where: str = "") -> Cause:
 
 
 def place_of_reason(
-    config: Mapping[str, object], places: Mapping[str, str], recipe: str, reason: Reason
+    places: Iterable[ParameterPlace], recipe: str, reason: Reason, is_former: bool = False
 ) -> str:
-    """Return where a config sets the parameter that differs, in words; "" if nothing does.
+    """Return where a config sets the value that differs, in words; "" if it does not.
 
-    `places`, by the paths of values. It may be set by the recipe, or one that it extends.
+    `is_former`: it sets the old value of the reason, otherwise the new one.
     """
-    if reason.cause != "parameter":
-        return ""
-    end = f".{whole_pipeline(reason.stage)}.{reason.subject}"
-    for each in _line(config, recipe):
-        start = f"recipes.{each}."
-        for path, place in places.items():
-            if path.startswith(start) and path.endswith(end):
-                return place
+    value = reason.old if is_former else reason.new
+    name = f"{whole_pipeline(reason.stage)}.{reason.subject}"
+    for each in places:
+        if (each.recipe, each.name) == (recipe, name) and _is_set(each.value, reason, value):
+            return each.place
     return ""
 
 
-def _line(config: Mapping[str, object], recipe: str) -> Iterator[str]:
-    """Yield a recipe, and those that it extends, by the config."""
-    recipes = config.get("recipes")
-    seen: set[str] = set()
-    while isinstance(recipes, Mapping) and recipe in recipes and recipe not in seen:
-        yield recipe
-        seen.add(recipe)
-        below = recipes[recipe]
-        recipe = below.get("extends", "") if isinstance(below, Mapping) else ""
+def _is_set(text: str, reason: Reason, value: str) -> bool:
+    """Return whether the value of a parameter, as a config has it, is one of a reason."""
+    if reason.cause == "parameter":
+        return text == value or _plain(text) == _plain(value)
+    if reason.cause == "reference":  # a file of the user, by its name without folder
+        return text.rpartition("/")[2] == value
+    return reason.cause == "corrected"  # the file has other content: the values are hashes
+
+
+def _plain(text: str) -> object:
+    """Return a value without its type: 5 is 5.0, and True is true."""
+    try:
+        return json.loads(text.lower())
+    except ValueError:
+        return text.lower()
 
 
 # ---- why results are out of date ---------------------------------------------------------------
