@@ -5,7 +5,6 @@ from pathlib import Path
 import jwmirror.core.model as records
 from jwmirror.core.log import log_to
 from jwmirror.core.model import parse, read, read_all, write
-from jwmirror.core.model.parameters import ParameterPlace
 from jwmirror.services.run.publish import publish_generation
 from jwmirror.services.run.quality.publication import PublicationPolicy
 from jwmirror.services.run.session import failures_are_recorded
@@ -25,7 +24,7 @@ with failures_are_recorded(Path(snakemake.params.run), "publish_generation"):
         config=parse(snakemake.params.config, dict),
         recipes=parse(snakemake.params.recipes, tuple[records.Recipe, ...]),
         places=parse(snakemake.params.places, dict),
-        parameters=parse(snakemake.params.parameters, tuple[ParameterPlace, ...]),
+        parameters=parse(snakemake.params.parameters, tuple[records.ParameterPlace, ...]),
         latency_s=snakemake.params.latency_s,
     )
 write(snakemake.output.published, published)

@@ -2,6 +2,7 @@
 
 from jwmirror.core.jsonio import canonical, digest, parse, read, read_all, write
 from jwmirror.core.model.derivation import Derivation, Input
+from jwmirror.core.model.parameters import ParameterPlace
 from jwmirror.core.model.plan import (
     Chain,
     Plan,
