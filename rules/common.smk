@@ -3,7 +3,7 @@
 from functools import cache
 
 from jwmirror.core.model import Orders, canonical, read
-from jwmirror.core.model.plan import LEVELS, UNLIMITED
+from jwmirror.core.model.plan import LEVELS, UNLIMITED, level_in_words
 from jwmirror.services.kept.conditions import conditions_of
 from jwmirror.services.run.jobs.attempts import earlier_attempts
 from jwmirror.services.run.jobs.requests import (
@@ -12,7 +12,6 @@ from jwmirror.services.run.jobs.requests import (
     planned_levels,
     request_after,
 )
-from jwmirror.services.run.session import level_in_words
 from jwmirror.store.runs import JOB_LOG, job_logs
 
 JOB_LOGS = job_logs(SESSION.logs, "{level}", "{batch}")

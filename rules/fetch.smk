@@ -23,6 +23,7 @@ rule fetch_products:
         archive=1,
     params:
         mirror=mirror,
+        run=run,
         url=CONFIG.archive_url,
         cloud_url=CONFIG.cloud_url,
         token_socket=SESSION.token_socket,

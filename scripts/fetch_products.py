@@ -9,6 +9,7 @@ from jwmirror.services.run.fetch import fetch_products
 log_to(snakemake.log[0])
 receipt = fetch_products(
     mirror=Path(snakemake.params.mirror),
+    run=Path(snakemake.params.run),
     orders=read(snakemake.input.orders, Orders),
     order=snakemake.wildcards.order,
     url=snakemake.params.url,

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import TextIO
 from urllib.parse import quote
 
 from msgspec import structs
@@ -72,6 +73,11 @@ def download_request(product: Product, url: str) -> DownloadRequest:
     return DownloadRequest.of(product, f"{url}{DOWNLOAD}?uri={quote(product.uri, safe=':/')}")
 
 
+def progress_of(products: Collection[Product], screen: TextIO | None = None) -> Progress:
+    """Return counts for the download of products; `screen`: a terminal that shows them."""
+    return Progress(len(products), sum(product.size or 0 for product in products), screen)
+
+
 class MastDownloader:
     """Downloads from one MAST server, over at most `downloads` connections at a time.
 
@@ -95,9 +101,15 @@ class MastDownloader:
         self._is_accepted = name_test(accept_refused)
 
     def download(
-        self, products: Iterable[Product], folder: Path, quarantine: Path
+        self,
+        products: Iterable[Product],
+        folder: Path,
+        quarantine: Path,
+        progress: Progress | None = None,
     ) -> Iterator[Downloaded | Failure]:
         """Download products into `folder`; yield each when it is complete, or its failure.
+
+        `progress` counts files and bytes; without it, a terminal shows them.
 
         The caller owns a file once it is yielded; of other files only those that may be resumed
         are left. A wrong file goes to `quarantine`, with the reason beside it. No other fetch may
@@ -108,7 +120,7 @@ class MastDownloader:
         except OSError as err:
             raise _disk_error(folder.name, folder.parent, err) from err
         products = tuple(dict.fromkeys(products))
-        size = sum(product.size or 0 for product in products)
+        progress = progress or progress_of(products, terminal())
         once = replace(self._timeouts, attempts=2, bodies=1)  # MAST has what the cloud does not
         client = HttpClient(
             self._connections, self._timeouts, self._token, token_variable=self._token_variable
@@ -116,7 +128,7 @@ class MastDownloader:
         cloud = None
         if self._cloud_url:
             cloud = CloudCopy(self._cloud_url, self._connections, once, client.halt)
-        with Progress(len(products), size, terminal()) as progress:
+        with progress:
             folders = (folder, quarantine)
             work = _Work(client, self._url, cloud, folders, progress, self._is_accepted)
             yield from _Workers(work, deque(products), self._connections).outcomes()

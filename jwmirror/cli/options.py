@@ -103,6 +103,13 @@ def check_used(config: Path | None, reason: str, **values: object) -> None:
         )
 
 
+def check_alone(option: str, **values: object) -> None:
+    """Raise ConfigError if options were given that have no effect beside another one."""
+    if given := [f"--{name}" for name, value in values.items() if value]:
+        others = " and ".join(given)
+        raise ConfigError([f"{others}: no effect beside {option}; leave out one or the other"])
+
+
 def lock_timeout_s(wait: bool) -> float | None:
     """Return how long to wait for the mirror's lock, in seconds; None: without limit."""
     return None if wait else 0.0

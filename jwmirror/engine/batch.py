@@ -201,6 +201,7 @@ class ChainRunner:
         except (JwmirrorError, OSError) as err:
             failure = _failure(chain, err)
             was_killed = failure.cause == KILLED
+        self._heartbeats.note_end(chain)
         return ChainOutcome(tuple(results), failure, was_killed)
 
     def _derive(self, derivation: Derivation, chain: Chain) -> list[tuple[Derivation, Files]]:

@@ -60,11 +60,26 @@ class Progress:
         self._files += 1
         self._bar.update(self._id, files=self._files)
 
+    @property
+    def files(self) -> int:
+        """The number of files that are finished."""
+        return self._files
+
+    @property
+    def bytes(self) -> int:
+        """The bytes that arrived."""
+        return round(self._bar.tasks[0].completed)
+
+    @property
+    def rate(self) -> float:
+        """The bytes/s of the last seconds; 0 if that is not known."""
+        return max(self._bar.tasks[0].speed or 0.0, 0.0)
+
     def log_if_due(self) -> None:
         """Write a line to the log if the last one is old enough."""
         if time.monotonic() - self._logged >= LOG_S:
             self._logged = time.monotonic()
-            log.info("%s", self._summary(max(self._bar.tasks[0].speed or 0.0, 0.0)))
+            log.info("%s", self._summary(self.rate))
 
     def _summary(self, rate: float) -> str:
         """Return counts, rate (bytes/s) and, if known, the time left in words."""

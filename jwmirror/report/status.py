@@ -20,6 +20,7 @@ from jwmirror.core.model import (
     Wait,
 )
 from jwmirror.core.model.history.reasons import PlaceOf, no_place, traced_reasons, words_of
+from jwmirror.core.model.jobs.run_state import RunState
 from jwmirror.core.model.maintenance import Hold
 from jwmirror.core.model.plan import (
     LEVELS,
@@ -178,6 +179,7 @@ class Status:
     last_poll: LastPoll = field(default_factory=LastPoll)
     undecided: Undecided = Undecided(files=0)
     estimate: RunEstimate | None = None  # of a preview only
+    running: RunState | None = None  # how far the run is that goes on
     undone: tuple[str, ...] = ()  # after a rollback: causes that the next run publishes again
     hold: Hold | None = None  # with which runs leave the current generation as it is
 

@@ -267,6 +267,11 @@ def lock_note(root: Path, name: str = PUBLISHING_LOCK) -> LockNote | None:
     return None
 
 
+def lock_file(root: Path, note: LockNote, name: str = PUBLISHING_LOCK) -> Path:
+    """Return the file of a lock while the owner of this note has it; then it does not exist."""
+    return Path(root) / "locks" / name / note.holder
+
+
 class LockWatch:
     """Detects dead owners of one lock; remote ones by how long it was seen without a heartbeat."""
 

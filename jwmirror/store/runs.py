@@ -93,6 +93,10 @@ class RunFiles:
         """Return the file of the heartbeats of the job that calibrates a batch."""
         return self.heartbeats / f"{level}-{batch}.json"
 
+    def fetch_heartbeat(self, order: str) -> Path:
+        """Return the file of the heartbeats of the job that fetches an order."""
+        return self.heartbeats / f"fetch-{order}.json"
+
     def attempt(self, level: str, batch: str, number: int) -> Path:
         """Return the file of an attempt to calibrate a batch; the first one has number 1."""
         return self.attempts / f"{level}-{batch}-{number}.json"

@@ -73,6 +73,7 @@ class Runs:
         """Fetch one order."""
         return fetch_products(
             mirror=self.mirror,
+            run=self.files(1).folder,
             orders=orders,
             order=order,
             url=self.archive.url,

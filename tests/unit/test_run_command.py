@@ -11,17 +11,14 @@ import pytest
 
 from jwmirror.config.workflow_files import workflow_folder
 from jwmirror.core.log import MESSAGES, print_note, read_messages, send_message
-from jwmirror.core.model import Failure, Orders, Plan, SettleResult
+from jwmirror.core.model import Failure
 from jwmirror.core.model.plan import Published
 from jwmirror.core.model.run import RunMessage
 from jwmirror.services.run.conclude import Conclusion
-from jwmirror.services.start.progress import RunProgress
 from jwmirror.services.start.snakemake import snakemake_arguments
 from jwmirror.services.start.summary import summary_lines
 from jwmirror.services.start.workflow_run import STOPPED, run_workflow
-from jwmirror.store.runs import RunFiles
 from tests.setup.mirrors import RUN
-from tests.setup.records import product
 
 ROOT = Path(__file__).parents[2]
 BEGIN = """
@@ -157,46 +154,7 @@ def test_the_error_of_a_conclusion_is_one_sentence_with_details():
     assert message.details == ("a, b: no groups left", "c: x")
 
 
-# ---- progress and summary ----------------------------------------------------------------------
-
-
-def test_each_phase_is_shown_once(small_mirror):
-    """Files to fetch with their bytes, then the batches of each level."""
-    files = RunFiles(small_mirror.run_folder)
-    small_mirror.record("orders.json", Orders(products={"jw01345-o001.ab": (product(size=2000),)}))
-    progress = RunProgress(files)
-
-    first, second = list(progress.new_lines()), list(progress.new_lines())
-
-    assert first == [
-        "Fetching 1 file, 2 kB, of 1 observation",
-        "Calibrating 2 exposures in 1 job",
-        "Calibrating 1 association of stage 3 in 1 job",
-    ]
-    assert second == []
-
-
-def test_a_sync_of_references_is_shown_if_it_takes_long(small_mirror):
-    """An unchanged run only looks at them, and has six lines."""
-    files = RunFiles(small_mirror.run_folder)
-    files.references.unlink()
-    small_mirror.record("settling.json", SettleResult())
-    progress = RunProgress(files)
-    at_first = list(progress.new_lines())
-
-    os.utime(files.settling, (0, 0))
-
-    assert "Syncing references" not in at_first
-    assert list(progress.new_lines()) == ["Syncing references"]
-
-
-def test_a_plan_without_work_is_not_shown(small_mirror):
-    """Nor is a run that was deleted because it changed nothing."""
-    small_mirror.record("plan-associations-2.json", Plan(context="c"))
-    shown = list(RunProgress(RunFiles(small_mirror.run_folder)).new_lines())
-
-    assert not any("stage 2" in line for line in shown)
-    assert list(RunProgress(RunFiles(small_mirror.root / "gone")).new_lines()) == []
+# ---- summary -----------------------------------------------------------------------------------
 
 
 def test_summary_of_a_run_that_published(small_mirror):

@@ -11,7 +11,7 @@ import pytest
 
 from jwmirror.core.mirror import mark_mirror
 from jwmirror.core.model import Plan, read, write
-from jwmirror.core.model.plan import LEVELS, JobLimits
+from jwmirror.core.model.plan import LEVELS, JobLimits, level_in_words
 from jwmirror.pipeline import child_environment
 from jwmirror.services.configure import checked_config
 from jwmirror.services.run import session
@@ -20,7 +20,6 @@ from jwmirror.services.run.session import (
     RUN_ID,
     RunSession,
     config_or_exit,
-    level_in_words,
 )
 from jwmirror.store.lock import RUN_LOCK, lock_note
 from jwmirror.store.runs import RunFiles, newest_first

@@ -1,11 +1,14 @@
 """`jwmirror status` and `jwmirror plan`: show a mirror's state, or what the next run does."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from jwmirror.cli import app, options, output
+from jwmirror.report.terminal.live import ProgressView
 from jwmirror.report.terminal.status import plan_page, status_page
+from jwmirror.services.inspect.running.watching import follow_run
 from jwmirror.services.inspect.status import mirror_status
 
 
@@ -15,6 +18,9 @@ def status_command(
     mirror: options.Mirror = None,
     by_last_run: Annotated[
         bool, typer.Option("--last-run", help="Show the state after the last run; fast.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Follow the run that goes on until it ends.")
     ] = False,
     settings: options.Settings = None,
     all_lines: options.AllLines = False,
@@ -26,11 +32,24 @@ def status_command(
     or with --mirror alone, they are compared with the config of the last run.
     """
     root = options.find_mirror(mirror, config)
+    if watch:
+        options.check_alone("--watch", json=as_json, set=settings, all=all_lines)
+        raise typer.Exit(_watch(root))
     config_file = None if by_last_run else options.find_config(mirror, config)
     reason = options.LAST_RUN if by_last_run else options.MIRROR_ALONE
     options.check_used(config_file, reason, set=settings)
     status = mirror_status(root, config_file, settings or ())
     output.show(status, lambda shown: status_page(shown, all_lines), as_json)
+
+
+def _watch(root: Path) -> int:
+    """Follow a run until it ends, and return the exit code."""
+    with ProgressView() as view:
+        try:
+            return follow_run(root, view.draw, view.show)
+        except KeyboardInterrupt:
+            view.warn("Not watched any more; the run goes on.")
+            return 130
 
 
 @app.command("plan")

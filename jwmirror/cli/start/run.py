@@ -1,12 +1,11 @@
 """`jwmirror run`: run the workflow."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from jwmirror.cli import app
-from jwmirror.core.printing import LINES, printable
+from jwmirror.report.terminal.live import ProgressView
 from jwmirror.services.start.workflow_run import run_workflow
 
 
@@ -27,11 +26,6 @@ def run_command(
     summary. Snakemake's own output is in a log that is named at the end. Ctrl-C ends the run;
     the next one goes on from there.
     """
-
-    def show(line: str) -> None:
-        print(printable(line, LINES), flush=True)
-
-    def warn(line: str) -> None:
-        print(printable(line, LINES), file=sys.stderr, flush=True)
-
-    raise typer.Exit(run_workflow(arguments or (), show, warn))
+    with ProgressView() as view:
+        code = run_workflow(arguments or (), view.show, view.warn, draw=view.draw)
+    raise typer.Exit(code)

@@ -23,6 +23,12 @@ LEVELS_WITHOUT_GRISMS = ("exposures", "associations-2", "associations-3")
 STEPS = "steps"  # the level of steps that are run alone
 # each planned after the one before
 LEVELS = (*LEVELS_WITHOUT_GRISMS, f"{GRISM}-2", f"{GRISM}-3", STEPS)
+NOUNS = {
+    "exposures": "exposure",
+    "associations": "association",
+    GRISM: "grism association",
+    STEPS: "single step",
+}
 UNLIMITED = 10**18  # threads, bytes or seconds of a partition that states no limit
 
 
@@ -368,3 +374,11 @@ class Cost:
     seconds: float
     peak_memory: int  # bytes
     software: dict[str, str] = field(default_factory=dict)  # name -> version; not part of the key
+
+
+def level_in_words(level: str, number: int | None = None) -> str:
+    """Return what a level has, or a number of it: exposures, 3 associations of stage 2."""
+    kind, _, stage = level.partition("-")
+    noun = NOUNS[kind] + "s" * (number != 1)
+    words = noun if number is None else f"{number:,} {noun}"
+    return f"{words} of stage {stage}" if stage else words

@@ -49,6 +49,16 @@ class StageBeat:
     pipeline: str
     step: str  # "" before the first step
     since: str  # ISO, UTC: when this step began
+    began: str = ""  # when the stage began
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchBeat:
+    """What a job has fetched until now."""
+
+    files: int
+    bytes: int
+    rate: float  # bytes/s, lately
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +68,9 @@ class Heartbeat:
     host: str
     pid: int
     at: str  # ISO, UTC
-    stages: tuple[StageBeat, ...]
+    stages: tuple[StageBeat, ...] = ()
+    ended: int = 0  # chains that this attempt has computed, or that failed
+    fetch: FetchBeat | None = None  # of a job that fetches
 
 
 @dataclass(frozen=True, kw_only=True)

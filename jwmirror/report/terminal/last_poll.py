@@ -17,9 +17,10 @@ DOUBTED = "Not believed, or not readable, at the last poll; nothing of it was ch
 def troubles(status: Status, all_lines: bool) -> Iterator[Text]:
     """Yield why runs did not publish, and what the last poll did not believe."""
     last = status.last_poll
-    polled = [stop for stop in last.stops if last.asked_at and stop.run == status.run]
+    stops = [stop for stop in last.stops if not (status.running and stop.run == status.running.run)]
+    polled = [stop for stop in stops if last.asked_at and stop.run == status.run]
     lines = [_stopped(stop, status.at_work) for stop in polled]
-    if failed := [stop for stop in last.stops if stop not in polled]:
+    if failed := [stop for stop in stops if stop not in polled]:
         lines.append(_failed_polls(failed, last.asked_at, status.at_work))
     yield from (Text(line, style="bold red") for line in lines)
     groups = group_by(last.doubts, lambda doubt: (doubt.why, doubt.since))

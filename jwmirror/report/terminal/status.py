@@ -28,6 +28,7 @@ from jwmirror.report.status import (
 )
 from jwmirror.report.terminal.last_poll import troubles
 from jwmirror.report.terminal.references import affected_lines
+from jwmirror.report.terminal.running import running_section
 
 LEGEND = (
     "* current generation\n"
@@ -74,6 +75,7 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
     return Group(
         *troubles(status, all_lines),
         _headline(status),
+        *_running(status),
         *_cause_and_undecided(status),
         file_table(status, all_lines),
         *_qualities(status, all_lines),
@@ -148,7 +150,7 @@ def plan_page(
         if is_crds_asked
         else f"{OFFLINE} (--context asks CRDS.)"
     )
-    page = (_headline(status), *_plan(status, all_lines, asked))
+    page = (_headline(status), *_running(status), *_plan(status, all_lines, asked))
     return Group(*troubles(status, all_lines), *page)
 
 
@@ -208,9 +210,15 @@ def _headline(status: Status) -> Text:
         (f"{status.mirror}", "bold"),
         f": generation {generation.number} of {formatting.minute(generation.made_at)}, {totals}",
         f"\nMAST answered last: {formatting.minute(asked_at)}" if asked_at else "",
-        f"\nin use by: {status.at_work}" if status.at_work else "",
+        f"\nin use by: {status.at_work}" if status.at_work and not status.running else "",
         f"\nheld: {status.hold.notice(generation.number)}" if status.hold else "",
     )
+
+
+def _running(status: Status) -> Iterator[Text]:
+    """Yield how far the run is that goes on, if one does."""
+    if status.running:
+        yield from running_section(status.running)
 
 
 def _what_happened(generation: Generation) -> Text:

@@ -24,6 +24,7 @@ from jwmirror.report.status import (
 )
 from jwmirror.services.causes.generations import generation_causes
 from jwmirror.services.configure.checked_config import load_checked_config
+from jwmirror.services.inspect.running.observation import run_state
 from jwmirror.services.kept.answers import kept_answer
 from jwmirror.services.kept.conditions import conditions_of
 from jwmirror.services.kept.dependencies import generation_digest, records_digest, stored_digest
@@ -78,6 +79,7 @@ def mirror_status(
         at_work=f"{owner.purpose}, since {owner.since}" if owner else "",
         undecided=Undecided(files=len(undecided), since=since),
         undone=tuple(_undone(root, current, run)),
+        running=run_state(root),
     )
 
 

@@ -5,14 +5,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jwmirror.archive.transfer import Downloaded, MastDownloader
+from jwmirror.archive.transfer import Downloaded, MastDownloader, progress_of
 from jwmirror.core.model import Failure, Orders, Receipt, Version
+from jwmirror.core.model.run import FetchBeat
+from jwmirror.engine.heartbeats import Heartbeats
 from jwmirror.net.http import TOKEN_VARIABLE
+from jwmirror.net.progress import terminal
 from jwmirror.net.staging import staging_folder
 from jwmirror.net.token_socket import request_token
 from jwmirror.pipeline.identity import downloaded_version
 from jwmirror.services.causes.reprocessing import keep_change
 from jwmirror.store.objects import Objects
+from jwmirror.store.runs import RunFiles
 
 UNCHANGED = (
     "%s: it was fetched because MAST lists it otherwise than before, and has the bytes that the "
@@ -25,6 +29,7 @@ log = logging.getLogger(__name__)
 def fetch_products(
     *,
     mirror: Path,
+    run: Path,
     orders: Orders,
     order: str,
     url: str,
@@ -37,6 +42,7 @@ def fetch_products(
 ) -> Receipt:
     """Fetch and verify the products of one order, at most `downloads` at a time.
 
+    A heartbeat in the folder of the `run` says meanwhile how much has arrived.
     `token_socket`: where the run's session serves the token; None: no token.
     `token_variable`: that of the token in the environment, for messages. `accept_refused`: patterns
     of the names of files that are taken as MAST sends them.
@@ -53,10 +59,25 @@ def fetch_products(
         token_variable=token_variable,
         accept_refused=accept_refused,
     )
-    products = orders.products[order]
+    return _taken_in(transfer, objects, orders, order, RunFiles(run).fetch_heartbeat(order))
+
+
+def _taken_in(
+    transfer: MastDownloader, objects: Objects, orders: Orders, order: str, heartbeat: Path
+) -> Receipt:
+    """Download the products of an order, and store what arrives."""
+    mirror, products = objects.folder.parent, orders.products[order]
     ordered = [product for group in orders.products.values() for product in group]
-    with staging_folder(objects.incoming, products, ordered) as folder:
-        arriving = transfer.download(products, folder, mirror / "quarantine")
+    progress = progress_of(products, terminal())
+
+    def beat() -> FetchBeat:
+        return FetchBeat(files=progress.files, bytes=progress.bytes, rate=progress.rate)
+
+    with (
+        staging_folder(objects.incoming, products, ordered) as folder,
+        Heartbeats(heartbeat).fetch(beat),
+    ):
+        arriving = transfer.download(products, folder, mirror / "quarantine", progress)
         answers = [_compared(answer, mirror, orders) for answer in arriving]  # as they arrive
         files = [answer for answer in answers if not isinstance(answer, Failure)]
         versions = list(map(_version, files))

@@ -20,12 +20,10 @@ from jwmirror.core.jsonio import write
 from jwmirror.core.log import print_note, send_message
 from jwmirror.core.mirror import RUN_ID_FORM
 from jwmirror.core.model import Recipe
-from jwmirror.core.model.plan import GRISM, STEPS
 from jwmirror.core.model.run import Executor, RunMessage, Stop
 from jwmirror.core.printing import LINES, printable
 from jwmirror.net.token_socket import serve_token
 from jwmirror.pipeline.child_environment import remove_user_variables
-from jwmirror.report.formatting import count
 from jwmirror.services.configure.checked_config import build_checked_config, environment_notes
 from jwmirror.services.run.jobs.folders import close_work, open_work, take_over
 from jwmirror.services.run.jobs.waiting import watch_waiting_jobs
@@ -50,12 +48,6 @@ NOT_PUBLISHED = (
     "{mirror}` says what failed, and what to do."
 )
 DEFAULT = Path("config/config.yaml")
-NOUNS = {
-    "exposures": "exposure",
-    "associations": "association",
-    GRISM: "grism association",
-    STEPS: "single step",
-}
 LOCAL = Executor()
 RUN_ID = "JWMIRROR_RUN"  # environment variable by which jobs know the run that they belong to
 
@@ -249,11 +241,3 @@ def _id_of_this_job() -> str:
             "process to its jobs."
         )
     return passed
-
-
-def level_in_words(level: str, number: int | None = None) -> str:
-    """Return what a level has, or a number of it: exposures, 3 associations of stage 2."""
-    kind, _, stage = level.partition("-")
-    noun = NOUNS[kind]
-    words = f"{noun}s" if number is None else count(number, noun)
-    return f"{words} of stage {stage}" if stage else words

@@ -1,13 +1,17 @@
 """One call of `jwmirror run`: start Snakemake, show what it does, and sum up how it ended."""
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from jwmirror.core.errors import StoreError
 from jwmirror.core.log import MESSAGES, read_messages
+from jwmirror.core.model.jobs.run_state import RunState
 from jwmirror.core.model.run import RunMessage
-from jwmirror.services.start.progress import RunProgress
+from jwmirror.services.inspect.running.observation import RunObserver
 from jwmirror.services.start.snakemake import (
     COMMAND,
     SnakemakeCall,
@@ -15,9 +19,11 @@ from jwmirror.services.start.snakemake import (
     snakemake_arguments,
 )
 from jwmirror.services.start.summary import ended_early, summary_lines
-from jwmirror.store.runs import RunFiles
+from jwmirror.store.lock import RUN_LOCK, lock_note
 
-INTERVAL_S = 0.5  # between two looks at the records
+INTERVAL_S = 0.5  # between two looks at the messages
+LOOK_S = 1.0  # between two looks at the records
+SHARE = 20  # times as long as a look takes, at least: a mirror may be large, or its disk slow
 STOPPING = "Stopping: the jobs at work are ended first. Press Ctrl-C again to kill them."
 STOPPED = "Interrupted. Nothing is lost: `jwmirror run` goes on from here."
 
@@ -27,11 +33,12 @@ def run_workflow(
     show: Callable[[str], None],
     warn: Callable[[str], None],
     command: Sequence[str] = COMMAND,
+    draw: Callable[[RunState], None] = lambda state: None,
 ) -> int:
     """Run the workflow in the current folder, and return the exit code.
 
-    `arguments` are the user's, for Snakemake. `show` prints a line of the progress and the summary,
-    `warn` one of what went wrong. The last line is the reason of an error.
+    `arguments` are the user's, for Snakemake. `show` prints a line of the summary, `warn` one of
+    what went wrong, `draw` how far the run is. The last line is the reason of an error.
 
     Raises:
         StoreError: the log cannot be written.
@@ -42,7 +49,7 @@ def run_workflow(
         messages = Path(private) / "messages"
         messages.touch()
         words = [*command, *snakemake_arguments(arguments, folder)]
-        watch = RunWatch(messages, show, warn)
+        watch = RunWatch(messages, show, warn, draw)
         with SnakemakeCall(words, log, {MESSAGES: str(messages)}) as call:
             while not call.has_ended(INTERVAL_S):
                 watch.look(is_stopping=bool(call.signals))
@@ -52,16 +59,18 @@ def run_workflow(
 
 @dataclass
 class RunWatch:
-    """The messages of a run, and its progress, shown as they come."""
+    """The messages of a run, and how far it is, shown as they come."""
 
     messages: Path
     show: Callable[[str], None]
     warn: Callable[[str], None]
+    draw: Callable[[RunState], None]
     begun: RunMessage | None = None
     error: RunMessage | None = None  # the last one
     _seen: int = 0
     _is_stopping: bool = False
-    _progress: list[RunProgress] = field(default_factory=list)
+    _observer: RunObserver | None = None
+    _next_look: float = 0.0  # monotonic
 
     def look(self, is_stopping: bool = False) -> None:
         """Show what is new, and once that the run is about to stop."""
@@ -72,15 +81,21 @@ class RunWatch:
         for message in messages[self._seen :]:
             self._take(message)
         self._seen = len(messages)
-        for progress in self._progress:
-            for line in progress.new_lines():
-                self.show(line)
+        started = time.monotonic()
+        if self._observer and started >= self._next_look and not is_stopping:
+            state: RunState | None = None
+            with suppress(OSError, StoreError):  # a run that changed nothing is deleted
+                state = self._observer.look()
+            if state:
+                self.draw(state)
+            ended = time.monotonic()
+            self._next_look = ended + max(LOOK_S, SHARE * (ended - started))
 
     def _take(self, message: RunMessage) -> None:
         if message.kind == "begun":
             self.begun = message
-            records = Path(message.mirror) / "receipts" / "runs" / message.text
-            self._progress = [RunProgress(RunFiles(records))]
+            mirror = Path(message.mirror)
+            self._observer = RunObserver(mirror, message.text, lock_note(mirror, RUN_LOCK))
             self.show(f"Asking MAST what changed (mirror {message.mirror})")
         elif message.kind == "note":
             self.warn(message.text)
