@@ -80,16 +80,23 @@ def installed(environment, tmp_path) -> Installation:
     return Installation(wheel, programs, tmp_path / "home")
 
 
-def interrupted_run(installed: Installation) -> tuple[int, list[str]]:
-    """Press Ctrl-C as soon as files are downloaded; the exit code and the lines of `run`."""
+def interrupted_run(installed: Installation) -> tuple[int, list[str], tuple[int, list[str]]]:
+    """Press Ctrl-C as soon as files are downloaded, and somebody watches it.
+
+    The exit code and the lines of `run`; then the same of `status --watch`.
+    """
     process = installed.start("jwmirror", "run", start_new_session=True)
     deadline = time.monotonic() + PATIENCE_S
     while not any(installed.home.glob("mirror/objects/incoming/*/*.part")):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.1)
+    watching = installed.start("jwmirror", "status", "--watch")
+    first = watching.stdout.readline()
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=PATIENCE_S)
-    return process.returncode, output.splitlines()
+    watched, _ = watching.communicate(timeout=PATIENCE_S)
+    seen = (watching.returncode, [first, *watched.splitlines()])
+    return process.returncode, output.splitlines(), seen
 
 
 @pytest.mark.slow
@@ -102,7 +109,7 @@ def test_from_a_wheel_to_a_compared_mosaic(installed, fresh_site):
     survey = installed.call("jwmirror", "init", *select, *words)
     checked = installed.call("jwmirror", "check")
     servers.archive.fault(UNCAL, faults.slow(rate=5000))
-    code, stopped = interrupted_run(installed)
+    code, stopped, (watched_code, watched) = interrupted_run(installed)
     servers.archive.clear_faults()
     first = installed.call("jwmirror", "run")
     second = installed.call("python", "-m", "jwmirror", "run")
@@ -111,6 +118,8 @@ def test_from_a_wheel_to_a_compared_mosaic(installed, fresh_site):
     assert "no mistakes" in checked[0]
     assert code == 130 and stopped[-1].startswith("Interrupted.") and len(stopped) < 10
     assert not any("Traceback" in line for line in stopped)
+    assert watched_code == 1 and watched[0].startswith("Fetching "), watched
+    assert "has ended and published nothing" in watched[-1]
     assert len(first) <= 40 and any("Recalibrated: 7 results" in line for line in first), first
     assert len(second) <= 6 and "is up to date" in second[1], second
     page = next(line.removeprefix("Report: ") for line in first if line.startswith("Report: "))
