@@ -116,8 +116,11 @@ def test_status_tells_who_is_at_work(small_mirror):
 
     with mirror_lock(small_mirror.root, "run 20260401T000000Z-1", name=RUN_LOCK):
         page, found = run(*at), answer(*at)
+    with mirror_lock(small_mirror.root, "prune", name=RUN_LOCK):
+        of_prune = run(*at)
 
-    assert "in use by: run 20260401T000000Z-1, since" in page
+    assert "A run is going on: 20260401T000000Z-1 on " in page
+    assert "in use by: prune, since" in of_prune
     assert found["at_work"].startswith("run 20260401T000000Z-1")
 
 
