@@ -72,15 +72,19 @@ def mirror_status(
         place_of,
         read_hold(root),
     )
-    undecided = read_undecided(root)
-    since = min(undecided.values(), default="")
     return replace(
         status,
         at_work=f"{owner.purpose}, since {owner.since}" if owner else "",
-        undecided=Undecided(files=len(undecided), since=since),
+        undecided=_undecided(root),
         undone=tuple(_undone(root, current, run)),
         running=run_state(root),
     )
+
+
+def _undecided(root: Path) -> Undecided:
+    """Return how many files may have changed without a sign of it, and since when."""
+    undecided = read_undecided(root)
+    return Undecided(files=len(undecided), since=min(undecided.values(), default=""))
 
 
 def _undone(root: Path, current: StoredGeneration | None, run: Run | None) -> list[str]:
