@@ -1,0 +1,119 @@
+"""Every command that the pages for users show exists, with its options and arguments."""
+
+import importlib.util
+import re
+
+import pytest
+from snakemake.cli import get_argument_parser
+from typer.main import get_command
+
+from jwmirror.cli import app
+from jwmirror.cli.app import COMMANDS
+from jwmirror.services.start.snakemake import snakemake_arguments
+from jwmirror_simulator.__main__ import _parser
+from tests.setup.documented import ROOT, documented_commands, user_pages
+
+PLACEHOLDERS = {"PROGRAM": "1538", "P": "1538", "N": "3", "D": "30", "COMMAND": "log"}
+INCOMPLETE = {"MissingParameter", "BadOptionUsage"}  # of a mention such as `plan --context`
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+GROUP = get_command(app)
+
+
+def plain(words):
+    """Words without the signs of a synopsis: brackets, dots, alternatives."""
+    bare = [re.sub(r"[\[\]]|\.\.\.", "", word) for word in words]
+    first = [word.split("|")[0] if word.strip("|") else "" for word in bare]
+    return [PLACEHOLDERS.get(word, word) for word in first if word]
+
+
+def jwmirror_mistake(words, is_mention):
+    """Why a call of `jwmirror` is wrong; nothing is run. Empty if it is right."""
+    words, names, command = plain(words), ["jwmirror"], GROUP
+    context = GROUP.make_context("jwmirror", [], resilient_parsing=True)
+    while words and hasattr(command, "get_command"):
+        if words[0].startswith("-"):
+            break
+        names.append(words.pop(0))
+        command = command.get_command(context, names[-1])
+        if command is None:
+            return f"there is no command {' '.join(names)}"
+    if command is GROUP or hasattr(command, "get_command"):
+        known = {option for each in command.get_params(context) for option in each.opts}
+        unknown = {word for word in words if word.startswith("--")} - known
+        return f"there is no option {unknown}" if unknown else ""
+    if names[-1] == "run":
+        return snakemake_mistake(snakemake_arguments(words, ROOT))
+    try:
+        command.make_context(names[-1], words, parent=context)
+    except Exception as error:  # of the click inside typer, which does not export its classes
+        kind = type(error).__name__
+        is_fine = kind == "Exit" or (is_mention and kind in INCOMPLETE)
+        return "" if is_fine else f"{kind} {getattr(error, 'message', error)}"
+    return ""
+
+
+def snakemake_mistake(words):
+    """Why a call of `snakemake` is wrong; nothing is run."""
+    try:
+        get_argument_parser().parse_args(words)
+    except SystemExit as end:
+        return "Snakemake does not know this option or argument" if end.code else ""
+    return ""
+
+
+def python_mistake(words):
+    """Why a call of `python -m MODULE` is wrong; nothing is run."""
+    if words[0] != "-m":
+        return "" if (ROOT / words[0]).exists() else f"there is no file {words[0]}"
+    module = words[1]
+    if importlib.util.find_spec(module) is None:
+        return f"there is no module {module}"
+    if module == "jwmirror_simulator":
+        try:
+            _parser().parse_args(plain(words[2:]))
+        except SystemExit as end:
+            return "the simulator does not know this call" if end.code else ""
+    return jwmirror_mistake(words[2:], True) if module == "jwmirror" else ""
+
+
+def mistake(command):
+    """Why a documented command is wrong; empty if it is right."""
+    program, *words = command.words
+    if program == "jwmirror":
+        return jwmirror_mistake(words, command.is_mention)
+    if program == "snakemake":
+        return snakemake_mistake(words)
+    if program == "make":
+        return "".join(
+            f"no target {word}"
+            for word in words
+            if re.fullmatch("[a-z]+", word) and word not in TARGETS
+        )
+    return python_mistake(words)
+
+
+@pytest.mark.parametrize("path", user_pages(), ids=lambda path: path.name)
+def test_every_command_of_a_page_exists(path, capsys):
+    """Command, options, number of arguments: they are parsed as when they are called."""
+    wrong = {str(each): why for each in documented_commands(path) if (why := mistake(each))}
+
+    assert wrong == {}
+
+
+def test_wrong_commands_are_found():
+    """An unknown command, option, argument too many, and a missing one in a block."""
+    calls = ("diff 1", "diff 1 2 f g", "diffs 1 2", "log --nonsense", "references bundles --sync")
+
+    assert all(jwmirror_mistake(call.split(), False) for call in calls)
+    assert jwmirror_mistake(["diff", "1"], True) == ""
+    assert snakemake_mistake(["--no-such-option"])
+    assert python_mistake(["-m", "jwmirror_simulator", "nothing"])
+
+
+def test_the_pages_show_many_commands_and_every_one_of_jwmirror():
+    """So that the collection of commands is not empty by a mistake."""
+    found = [each for path in user_pages() for each in documented_commands(path)]
+    reference = {each.words[1] for each in found if each.page == "docs/commands.md"}
+
+    assert sum(not each.is_mention for each in found) > 30
+    assert set(COMMANDS) <= reference
