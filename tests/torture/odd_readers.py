@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +29,7 @@ from jwmirror.archive.tables.joining import assemble_listing
 from jwmirror.archive.tables.reader import MastTable
 from jwmirror.archive.tables.unread import UnreadCells
 from jwmirror.compare.fitsfiles import has_values
+from jwmirror.compare.pictures import Pair, draw
 from jwmirror.compare.versions import compare_files
 from jwmirror.core import names
 from jwmirror.core.errors import (
@@ -48,7 +50,6 @@ from jwmirror.pipeline.identity import UNREAD, identified_version, science_ident
 from jwmirror.pipeline.measure import files as measured
 from jwmirror.planning.estimates.memory import stage_bytes
 from jwmirror.planning.resolvers.local import LocalResolver
-from jwmirror.report.plots import read_image
 from jwmirror.services.inspect.answers.identification import read_loose_file
 from jwmirror_simulator.crds import mappings
 from tests.setup.records import derivation, product
@@ -86,9 +87,20 @@ def read_fits(path: Path) -> None:
     canonical(version)
     stage_bytes(DERIVATION, version.header)
     may_raise(StoreError, lambda: compare_files(sound, path, UNCAL))
-    may_raise(StoreError, lambda: read_image("picture", path))
+    for suffix in ("i2d.fits", "s3d.fits", "x1d.fits"):
+        draw_beside(sound, path, suffix)
     with suppress_but_memory():
         measured._fits_quantities(path)
+
+
+def draw_beside(sound: Path, odd: Path, suffix: str) -> None:
+    """Draw the comparison of two files: odd content gives a note, and no error."""
+    versions = {"old": sound, "new": odd}
+    for name in (f"jw01345-o001_t001_nircam_x_{suffix}", f"{UNCAL[:35]}_{suffix}"):
+        pair = Pair(kind="change", filename=name, recipe="deep", old="old", new="new")
+        with TemporaryDirectory() as folder:
+            comparison = draw(pair, versions.__getitem__, Path(folder))
+        assert not any("allocate" in note for note in comparison.notes), comparison.notes
 
 
 class suppress_but_memory(suppress):  # noqa: N801  a context manager, named as in contextlib
@@ -123,6 +135,7 @@ def odd_catalogue(random: Random, folder: Path) -> None:
     may_raise(RejectedError, lambda: check_readable(odd, odd.name))
     may_raise(CalibrationError, lambda: science_identity(odd))
     may_raise(StoreError, lambda: compare_files(sound, odd))
+    draw_beside(sound, odd, "whtlt.ecsv")
     measured.file_quantities(odd)
 
 

@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+import time
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from astropy.table import Table
 
 import jwmirror
 from jwmirror.compare.pictures import FileRow, Pair, draw, draw_all, many, pairs
+from jwmirror.compare.pictures.pixels import BlockMeans
 from jwmirror.compare.pictures.records import DrawingTask
 from jwmirror.compare.pictures.rendering.stretches import (
     difference_stretch,
@@ -151,6 +154,18 @@ def test_both_versions_have_one_stretch(images):
     assert not np.array_equal(old, new)
 
 
+def test_a_stretch_has_limits_of_both_versions(images):
+    """What is brighter in one is within the range of the other, too."""
+    with fits.open(images / "new", mode="update") as hdus:
+        hdus["SCI"].data[30:] *= 100
+    mosaic = drawn(images, MOSAIC)
+
+    picture = indices(images / "pictures" / mosaic.name / "new.png")
+
+    bright = picture[: 10 * (picture.shape[1] // SHAPE[1])]
+    assert len(np.unique(bright)) > 3
+
+
 def test_a_bright_star_keeps_its_structure():
     """Each ring has its own colour, though the star is 100,000 times as bright as the noise."""
     y, x = np.mgrid[-100:101, -100:101]
@@ -242,6 +257,27 @@ def test_an_exposure_is_a_small_picture_of_means(tmp_path):
     flags = {item.name: (item.value, item.unit) for item in exposure.statistics}
     assert flags["pixels with other flags"] == ("5", "JUMP_DET +5 \u22120")
     assert "each point of a picture is the mean of 4 x 4 pixels" in exposure.notes
+
+
+def test_means_of_blocks_ignore_nan_and_leave_no_pixel_out():
+    """Also where blocks are smaller, at the right and upper edge; several planes add up."""
+    plane = np.arange(35.0).reshape(5, 7)
+    plane[0, 0] = plane[4, 6] = np.nan
+    blocks = BlockMeans(5, 7, step=3)
+    blocks.add(0, plane[:3])
+    blocks.add(3, plane[3:])
+
+    expected = [
+        [np.nanmean(plane[y : y + 3, x : x + 3]) if (y, x) != (3, 6) else 27 for x in (0, 3, 6)]
+        for y in (0, 3)
+    ]
+
+    assert np.allclose(blocks.means, expected)
+    blocks.add(3, plane[3:] + 2)
+    assert np.allclose(blocks.means, expected + np.array([[0.0], [1.0]]))
+    empty = BlockMeans(1, 1, step=1)
+    empty.add(0, np.array([[np.nan]]))
+    assert np.isnan(empty.means).all()
 
 
 def test_integrations_are_averaged(tmp_path):
@@ -463,6 +499,18 @@ def test_a_budget_of_time_leaves_pairs_for_later(images):
     made = draw_all(several, images.joinpath, images / "p", budget_s=0)
 
     assert list(made) == [several[0].name]
+
+
+def test_no_drawing_begins_after_the_budget(images, monkeypatch):
+    """The first two are drawn, and the third is left."""
+    several = [pair_of(RATE, recipe=name) for name in ("a", "b", "c")]
+    monkeypatch.setattr(many, "PROCESSES", 1)
+    clock = SimpleNamespace(monotonic=iter((0, 1, 2, 100)).__next__, time=time.time)
+    monkeypatch.setattr(many, "time", clock)
+
+    made = draw_all(several, images.joinpath, images / "p", budget_s=10)
+
+    assert list(made) == [pair.name for pair in several[:2]]
 
 
 def stuck(folder: Path, seconds: str) -> tuple[str, ...]:

@@ -101,4 +101,5 @@ def median_and_scatter(values: np.ndarray) -> tuple[float, float]:
 
 def _highest(values: np.ndarray) -> float:
     """Return the largest value, but for one of BRIGHTER."""
-    return float(np.partition(values, -1 - len(values) // BRIGHTER)[-1 - len(values) // BRIGHTER])
+    place = -1 - len(values) // BRIGHTER
+    return float(np.partition(values, place)[place])
