@@ -44,6 +44,7 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
         "Gaia <gaia>",
         "On a cluster <cluster>",
         "Keeping a mirror <keeping>",
+        "Notifications <notify>",
         "Upgrading <upgrading>",
         "Errors <errors>",
         "Your data <data>",

@@ -29,7 +29,7 @@ rule publish_generation:
         run=run,
         group=CONFIG.group,
         latency_s=latency,
-        config=canonical(CONFIG.content),
+        config=canonical(CONFIG.recorded),
         recipes=canonical(CONFIG.recipes),
         places=canonical(CONFIG.places),
         parameters=canonical(CONFIG.parameter_places),

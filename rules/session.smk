@@ -52,6 +52,8 @@ SESSION = RunSession(
     is_job=not workflow.is_main_process,
     token=CONFIG.token,
     group=CONFIG.group,
+    notifications=CONFIG.notifications,
+    token_variable=CONFIG.token_variable,
 )
 RUN = SESSION.files
 

@@ -17,6 +17,7 @@ from jwmirror.core.printing import LINES, print_traceback, printable, printable_
 COMMANDS = {  # command -> its module, in the order of --help
     "init": "configure.init",
     "run": "start.run",
+    "notify": "start.notify",
     "check": "configure.check",
     "search": "inspect.search",
     "doctor": "inspect.doctor",

@@ -24,6 +24,7 @@ from jwmirror.config.workflow_files import SCHEMA, workflow_folder
 from jwmirror.config.yaml_files import Written, YamlText, describe_path
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, Selection
+from jwmirror.core.model.history.run_summary import Notification
 from jwmirror.core.model.parameters import ParameterPlace
 from jwmirror.core.model.plan import JobLimits
 from jwmirror.core.model.recipe import ReferencePolicy
@@ -72,6 +73,7 @@ class Config:
     parts: tuple[ParameterPart, ...]  # parameters of recipes as they are written
     parameter_places: tuple[ParameterPlace, ...]  # of one recipe and name, what overrides first
     notes: tuple[str, ...]  # on parameters, if they were checked
+    notifications: tuple[Notification, ...]  # commands that get the summary of each run
     token_variable: str  # of the environment
     token: str | None = field(default=None, repr=False)  # from the environment, for the archive
 
@@ -79,6 +81,14 @@ class Config:
     def cache(self) -> Path:
         """The folder of the reference cache."""
         return Path(self.references.cache)
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """The content that all may read; a command of `notify` may have an address that is secret.
+
+        It is recorded with generations, and is in bags.
+        """
+        return {key: value for key, value in self.content.items() if key != "notify"}
 
     @property
     def criteria(self) -> tuple[Selection, ...]:
@@ -205,6 +215,7 @@ def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
         parts=recipes.used_parts(),
         parameter_places=tuple(places_of_parameters(text, recipes.used_parts())),
         notes=tuple(dict.fromkeys(recipes.notes)),
+        notifications=tuple(map(_notification, raw.get("notify", ()))),
         token_variable=archive["token_env"],
     )
 
@@ -219,6 +230,17 @@ def _reference_policy(given: Mapping) -> ReferencePolicy:
         cache=given["cache"],
         gaia_url=gaia["url"],
         gaia_refresh=None if gaia["refresh"] == "never" else gaia["refresh"],
+    )
+
+
+def _notification(raw: Mapping) -> Notification:
+    properties = schema()["properties"]["notify"]["items"]["properties"]
+    given = {key: raw.get(key, spec.get("default")) for key, spec in properties.items()}
+    return Notification(
+        command=tuple(given["command"]),
+        exclusive=given["exclusive"],
+        unchanged=given["unchanged"],
+        timeout_s=given["timeout"],
     )
 
 

@@ -17,11 +17,13 @@ from jwmirror.config.sources import read_sources
 from jwmirror.core.errors import LimitError, LockedError, StoreError, error_line
 from jwmirror.core.files import as_store_error, make_private
 from jwmirror.core.jsonio import write
-from jwmirror.core.log import print_note, send_message
+from jwmirror.core.log import MESSAGES, print_note, send_message
 from jwmirror.core.mirror import RUN_ID_FORM
 from jwmirror.core.model import Recipe
+from jwmirror.core.model.history.run_summary import Notification
 from jwmirror.core.model.run import Executor, RunMessage, Stop
 from jwmirror.core.printing import LINES, printable
+from jwmirror.net.http import TOKEN_VARIABLE
 from jwmirror.net.token_socket import serve_token
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.services.configure.checked_config import build_checked_config, environment_notes
@@ -122,6 +124,8 @@ class RunSession:
         is_job: bool = False,
         token: str | None = None,
         group: str | None = None,
+        notifications: Sequence[Notification] = (),
+        token_variable: str = TOKEN_VARIABLE,
     ):
         self.mirror, self._wait, self._group = Path(mirror), wait, group
         self.id = _id_of_this_job() if is_job else _new_id()
@@ -131,6 +135,8 @@ class RunSession:
         self.work = self.mirror / "work" / self.id
         with config_mistakes_end_the_call():
             self.token_socket = serve_token(token)
+        self._notifications = notifications
+        self._kept_from_commands = {token_variable, RUN_ID, MESSAGES}
         self._lock: MirrorLock | None = None
         self._ended = threading.Event()
 
@@ -173,6 +179,7 @@ class RunSession:
         with suppress(OSError):  # then the next run does it
             merge_unchanged(self.mirror, self.id)
         self._conclude()
+        self._notify()
 
     def _conclude(self) -> None:
         """End the run, and delete the records of those before it that found nothing to do."""
@@ -196,6 +203,8 @@ class RunSession:
         """End the run; exit with code 2, and say why, if it is larger than the config allows."""
         has_begun = self._lock is not None
         self._conclude()
+        if has_begun:
+            self._notify()
         stop = read_if_written(self.files.stopped, Stop)
         if stop and stop.is_limit:
             _end_with_error(stop.why, code=2)
@@ -204,6 +213,15 @@ class RunSession:
             send_message(RunMessage(kind="error", text=text))
         if has_begun and not self.files.published.exists():
             print(NOT_PUBLISHED.format(mirror=self.mirror), file=sys.stderr)  # as `run` sums up
+
+    def _notify(self) -> None:
+        """Send the summary of the run to the commands of the config; print what fails."""
+        if self._notifications:
+            from jwmirror.services.notify.commands import notify_about_run  # jobs do not need it
+
+            arguments = (self._notifications, self._kept_from_commands)
+            for line in notify_about_run(self.mirror, self.id, *arguments):
+                print_note(line)
 
     def _locked(self) -> MirrorLock:
         purpose = f"run {self.id}"

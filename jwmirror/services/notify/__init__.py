@@ -1,0 +1,1 @@
+"""Summaries of runs, sent to commands of the user."""
