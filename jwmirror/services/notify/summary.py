@@ -21,8 +21,10 @@ from jwmirror.core.model.quality import CAVEAT, JudgedResult
 from jwmirror.core.model.run import Run, Stop, failed_listing
 from jwmirror.crds.affected import reference_notices
 from jwmirror.report.quality import doubtful_results, is_accepted
+from jwmirror.report.site.addresses import INDEX
 from jwmirror.services.causes.reprocessing import kept_change
 from jwmirror.services.notify.wording import subject_of, text_of
+from jwmirror.store.access import exclusive_site, public_site
 from jwmirror.store.generations import Generations
 from jwmirror.store.pins import read_hold
 from jwmirror.store.runs import RunFiles, last_run, read_if_written, read_run
@@ -66,7 +68,7 @@ def run_summary(mirror: Path, run: str, *, with_exclusive: bool = False) -> RunS
         failed=items.failed(read_if_written(files.stopped, Stop)),
         caveats=items.caveats(),
         left_out=items.left_out,
-        page=_page(mirror, RunFiles(folder.with_name(records.id))),
+        site=_site(mirror, with_exclusive),
     )
     summary = replace(summary, counts={name: len(getattr(summary, name)) for name in LISTS})
     words = replace(summary, subject=subject_of(summary), text=text_of(summary))
@@ -87,11 +89,11 @@ def _current(mirror: Path) -> int:
     return current.number if current else 0
 
 
-def _page(mirror: Path, files: RunFiles) -> str:
-    """Return the absolute path of a run's report; "" if there is none."""
-    record = read_if_written(files.report, dict[str, str])
-    path = Path(mirror).absolute() / record["page"] if record else None
-    return str(path) if path and path.exists() else ""
+def _site(mirror: Path, with_exclusive: bool) -> str:
+    """Return the absolute path of the first page of the site; "" if there is none."""
+    folders = ([exclusive_site(mirror)] if with_exclusive else []) + [public_site(mirror)]
+    pages = (folder.absolute() / INDEX for folder in folders)
+    return next((str(page) for page in pages if page.exists()), "")
 
 
 class _Items:

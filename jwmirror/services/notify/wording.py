@@ -59,8 +59,8 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield from _listed(summary, "caveats", list(doubtful))
     if summary.left_out:
         yield f"Left out, because of exclusive files: {summary.left_out:,}"
-    if summary.page:
-        yield f"Report: {summary.page}"
+    if summary.site:
+        yield f"Site: {summary.site}"
 
 
 def _listed(summary: RunSummary, name: str, items: Sequence[str]) -> Iterator[str]:

@@ -88,4 +88,4 @@ class RunSummary:
     caveats: tuple[ResultWithCaveat, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)  # name of a list -> all of its items
     left_out: int = 0  # items that are about exclusive data
-    page: str = ""  # the report, an absolute path; "": none
+    site: str = ""  # its first page, an absolute path; "": there is none
