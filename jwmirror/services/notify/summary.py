@@ -10,8 +10,8 @@ from typing import TypeVar
 from jwmirror.core.model import Change, Failure
 from jwmirror.core.model.history.run_summary import (
     KINDS,
-    ChangedFile,
     FailedPart,
+    FileAtMast,
     Outcome,
     ResultWithCaveat,
     RetractedReference,
@@ -23,7 +23,7 @@ from jwmirror.crds.affected import reference_notices
 from jwmirror.report.quality import doubtful_results, is_accepted
 from jwmirror.report.site.addresses import INDEX
 from jwmirror.services.causes.reprocessing import kept_change
-from jwmirror.services.notify.wording import subject_of, text_of
+from jwmirror.services.notify.wording import subject_of, words_of_summary
 from jwmirror.store.access import exclusive_site, public_site
 from jwmirror.store.generations import Generations
 from jwmirror.store.pins import read_hold
@@ -71,7 +71,7 @@ def run_summary(mirror: Path, run: str, *, with_exclusive: bool = False) -> RunS
         site=_site(mirror, with_exclusive),
     )
     summary = replace(summary, counts={name: len(getattr(summary, name)) for name in LISTS})
-    words = replace(summary, subject=subject_of(summary), text=text_of(summary))
+    words = replace(summary, subject=subject_of(summary), text=words_of_summary(summary))
     return replace(words, **{name: getattr(summary, name)[:LONGEST] for name in LISTS})
 
 
@@ -103,9 +103,9 @@ class _Items:
         self._mirror, self._records, self._all = Path(mirror), records, with_exclusive
         self.left_out = 0
 
-    def changes(self) -> dict[str, tuple[ChangedFile, ...]]:
+    def changes(self) -> dict[str, tuple[FileAtMast, ...]]:
         """Return what the poll of this run was the first to find, by kind."""
-        found: dict[str, list[ChangedFile]] = {kind: [] for kind in KINDS}
+        found: dict[str, list[FileAtMast]] = {kind: [] for kind in KINDS}
         for change in self._records.changes_since_first_poll:
             if change.kind in found and not change.since:
                 if self._all or not change.product.is_closed:
@@ -144,10 +144,10 @@ class _Items:
         kept = self._of_open_programs(doubtful, lambda each: each.product)
         return tuple(map(self._with_caveat, kept))
 
-    def _changed(self, change: Change) -> ChangedFile:
+    def _changed(self, change: Change) -> FileAtMast:
         new = self._arrived.get(change.product.uri, "")
         content = kept_change(self._mirror, change.held, new) if change.held and new else None
-        return ChangedFile(
+        return FileAtMast(
             file=change.product.filename,
             program=change.product.program,
             observation=change.product.observation,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from jwmirror.core.model.history.run_summary import KINDS, ChangedFile, RunSummary
+from jwmirror.core.model.history.run_summary import KINDS, FileAtMast, RunSummary
 from jwmirror.core.printing import printable
 from jwmirror.report.formatting import count
 
@@ -32,7 +32,7 @@ def subject_of(summary: RunSummary) -> str:
     return f"jwmirror: {state}{f' ({counts})' if counts else ''}"
 
 
-def text_of(summary: RunSummary) -> str:
+def words_of_summary(summary: RunSummary) -> str:
     """Return lines on a summary, with the first items of each list."""
     return "\n".join(_short(line) for line in _lines(summary))
 
@@ -45,7 +45,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     for program, products in summary.first_polls.items():
         yield f"Program {program} was polled for the first time: {count(products, 'product')}"
     for kind in KINDS:
-        changed: Sequence[ChangedFile] = getattr(summary, kind)
+        changed: Sequence[FileAtMast] = getattr(summary, kind)
         yield from _listed(summary, kind, [f"{each.file}{_how(each)}" for each in changed])
     retracted = (f"{each.kind} {each.file}: {each.message}" for each in summary.retracted)
     yield from _listed(summary, "retracted", list(retracted))
@@ -73,7 +73,7 @@ def _listed(summary: RunSummary, name: str, items: Sequence[str]) -> Iterator[st
         yield f"  and {number - NAMED:,} more"
 
 
-def _how(changed: ChangedFile) -> str:
+def _how(changed: FileAtMast) -> str:
     """Return how a reprocessed file differs, or else the reasons of a change."""
     if changed.content:
         sigma = f" by {changed.sigma:.2g} sigma" if changed.sigma else ""

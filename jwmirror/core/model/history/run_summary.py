@@ -21,7 +21,7 @@ class Notification:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChangedFile:
+class FileAtMast:
     """A file that differs at MAST."""
 
     file: str
@@ -79,10 +79,10 @@ class RunSummary:
     hold: Hold | None = None
     causes: tuple[str, ...] = ()  # of a new generation
     first_polls: dict[int, int] = field(default_factory=dict)  # program -> products
-    new: tuple[ChangedFile, ...] = ()  # at MAST; without those of a first poll
-    reprocessed: tuple[ChangedFile, ...] = ()
-    released: tuple[ChangedFile, ...] = ()
-    vanished: tuple[ChangedFile, ...] = ()
+    new: tuple[FileAtMast, ...] = ()  # at MAST; without those of a first poll
+    reprocessed: tuple[FileAtMast, ...] = ()
+    released: tuple[FileAtMast, ...] = ()
+    vanished: tuple[FileAtMast, ...] = ()
     retracted: tuple[RetractedReference, ...] = ()
     failed: tuple[FailedPart, ...] = ()
     caveats: tuple[ResultWithCaveat, ...] = ()
