@@ -38,7 +38,7 @@ from jwmirror.pipeline.derivation import bind, forms_of, key_of, result_of
 
 Files = tuple[ResultFile, ...]
 SHA1_LENGTH = 40  # of references of CRDS; files of the user have a sha256, and N/A has none
-OF_JOB = "the time limit of the last attempt of its job was near"
+JOB_ENDS = "the time limit of the last attempt of its job was near"
 MORE_TIME = "raise `runtime` or `restart-times` in the profile, or name a partition with more time"
 ReferenceSha1 = Callable[[str], str]  # of a reference's name
 
@@ -116,9 +116,17 @@ def calibrate(
     """
     # chains of one exposure run one after the other: a result that recipes share is computed once
     exposures = list(group_by(chains, lambda chain: chain.product).values())
-    memory = MemoryPool(memory_limit)
-    arguments = (results, work, logs, timeout_s, memory, reference_sha1, heartbeat, seconds_left)
-    with closing(ChainRunner(*arguments)) as runner:
+    runner = ChainRunner(
+        results,
+        work,
+        logs,
+        timeout_s,
+        memory=MemoryPool(memory_limit),
+        reference_sha1=reference_sha1,
+        heartbeat=heartbeat,
+        seconds_left=seconds_left,
+    )
+    with closing(runner):
         first = runner.run_all(exposures, workers)
         outcomes = [
             runner.run(exposure) if any(each.was_killed for each in outcome) else outcome
@@ -311,7 +319,7 @@ class ChainRunner:
         log = path_below(self._logs, name, "an association", CalibrationError).absolute()
         left = self._end - time.monotonic()
         if left <= 0:
-            why = f"{OF_JOB}, and it did not begin; {MORE_TIME}"
+            why = f"{JOB_ENDS}, and it did not begin; {MORE_TIME}"
             raise StageError(LATE, f"{derivation.pipeline}: {why}.")
         job = StageJob(
             derivation=derivation,
@@ -329,19 +337,27 @@ class ChainRunner:
         self.spent.append(Spent(*names, seconds, cost.peak_memory))
         if outcome.kind == DONE or outcome.kind == RUNNING:  # the client passes on no RUNNING
             return outcome
-        why = {
-            FAILED: outcome.error,
-            KILLED: f"the system killed it, probably for lack of memory ({outcome.error}; peak "
-            f"memory {cost.peak_memory / 1e9:.1f} GB), also when tried again alone; "
-            "give the job more memory",
-            LATE: f"{OF_JOB}, and it was stopped; {MORE_TIME}"
-            if left < self._timeout_s
-            else f"it took longer than {self._timeout_s:g} s and was stopped; "
-            "raise calibrate.timeout in the config",
-            DISK: outcome.error.rstrip("."),
-        }[outcome.kind]
+        why = _why_not_done(outcome, self._timeout_s, is_end_of_job=left < self._timeout_s)
         message = f"{derivation.pipeline}: {why}; messages are in {log}."
         raise StageError(outcome.kind, message, log.name)
+
+
+def _why_not_done(outcome: StageOutcome, timeout_s: float, is_end_of_job: bool) -> str:
+    """Return why a stage is not done, in words; `is_end_of_job`: a late one had no more time."""
+    if outcome.kind == KILLED:
+        return (
+            f"the system killed it, probably for lack of memory ({outcome.error}; peak memory "
+            f"{outcome.cost.peak_memory / 1e9:.1f} GB), also when tried again alone; give the job "
+            "more memory"
+        )
+    if outcome.kind == LATE and is_end_of_job:
+        return f"{JOB_ENDS}, and it was stopped; {MORE_TIME}"
+    if outcome.kind == LATE:
+        return (
+            f"it took longer than {timeout_s:g} s and was stopped; raise calibrate.timeout in the "
+            "config"
+        )
+    return outcome.error.rstrip(".")
 
 
 def _receipt(outcomes: Sequence[ChainOutcome], runner: ChainRunner) -> Receipt:
