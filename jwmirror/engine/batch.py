@@ -72,7 +72,11 @@ class ChainOutcome:
 
     results: tuple[Result, ...]
     failure: Failure | None
-    was_killed: bool
+
+    @property
+    def was_killed(self) -> bool:
+        """True if the system killed a stage of the chain."""
+        return self.failure is not None and self.failure.cause == KILLED
 
 
 class ShortOfMemoryError(CalibrationError):
@@ -127,16 +131,11 @@ def calibrate(
         seconds_left=seconds_left,
     )
     with closing(runner):
-        first = runner.run_all(exposures, workers)
-        outcomes = [
-            runner.run(exposure) if any(each.was_killed for each in outcome) else outcome
-            for exposure, outcome in zip(exposures, first, strict=True)
-        ]
-    flat = [outcome for of_exposure in outcomes for outcome in of_exposure]
-    killed = [each.failure.name for each in flat if each.was_killed and each.failure]
+        outcomes = runner.run_all(exposures, workers)
+    killed = [each.failure.name for each in outcomes if each.failure and each.was_killed]
     if has_retries_left and killed:
         raise ShortOfMemoryError(killed)
-    return _receipt(flat, runner)
+    return _receipt(outcomes, runner)
 
 
 class ChainRunner:
@@ -180,15 +179,23 @@ class ChainRunner:
             client.close()
         self._heartbeats.close()
 
-    def run_all(self, exposures: Iterable[list[Chain]], workers: int) -> list[list[ChainOutcome]]:
-        """Run the chains of several exposures in parallel; an interrupt stops them."""
+    def run_all(self, exposures: Sequence[list[Chain]], workers: int) -> list[ChainOutcome]:
+        """Run the chains of exposures in parallel, and those of killed ones again, one by one.
+
+        An interrupt stops them.
+        """
         with ThreadPoolExecutor(max(1, workers)) as executor:
             try:
-                return list(executor.map(self.run, exposures))
+                first = list(executor.map(self.run, exposures))
             except BaseException:
                 self.close()
                 executor.shutdown(cancel_futures=True)
                 raise
+        last = (
+            self.run(exposure) if any(each.was_killed for each in outcomes) else outcomes
+            for exposure, outcomes in zip(exposures, first, strict=True)
+        )
+        return [outcome for outcomes in last for outcome in outcomes]
 
     def run(self, chains: Iterable[Chain]) -> list[ChainOutcome]:
         """Run the chains of one exposure, in order, as soon as there is memory for them."""
@@ -200,7 +207,7 @@ class ChainRunner:
         results: list[Result] = []
         place = (chain.recipe, chain.program, chain.observation)
         files: Files = ()
-        failure, was_killed = None, False
+        failure = None
         try:
             for derivation in chain.derivations:
                 parts = self._derive(bind(derivation, files), chain)
@@ -208,9 +215,8 @@ class ChainRunner:
                     results.append(result_of(*place, part, files))
         except (JwmirrorError, OSError) as err:
             failure = _failure(chain, err)
-            was_killed = failure.cause == KILLED
         self._heartbeats.note_end(chain)
-        return ChainOutcome(tuple(results), failure, was_killed)
+        return ChainOutcome(tuple(results), failure)
 
     def _derive(self, derivation: Derivation, chain: Chain) -> list[tuple[Derivation, Files]]:
         """Return a derivation with the files of its result, computed if it does not exist.
