@@ -6,6 +6,7 @@ import html
 import os
 import re
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -76,10 +77,13 @@ def broken_links(site: Path) -> list[str]:
     return broken
 
 
+write_pages = partial(write_site, budget_s=0)  # without drawing, which takes seconds
+
+
 @pytest.fixture
 def site(small_mirror) -> Path:
     """The folder of the small mirror's site."""
-    return write_site(mirror=small_mirror.root).parent
+    return write_pages(mirror=small_mirror.root).parent
 
 
 def test_the_site_shows_what_happened_and_why(site):
@@ -100,17 +104,17 @@ def test_the_site_shows_what_happened_and_why(site):
 
 def test_a_failed_state_does_not_read_as_nothing_to_do(small_mirror):
     """Nor does a run that stopped before it published; without any of that, the page says so."""
-    failed = Page(write_site(mirror=small_mirror.root)).text
+    failed = Page(write_pages(mirror=small_mirror.root)).text
     later = small_mirror.root / "receipts/runs/20270101T000000.000000Z-2"
     write(later / "changes.json", Poll(listings=(), changes=()))
     write(later / "published.json", {"generation": 1, "is_new": False})
     write(later / "plan-exposures.json", {"context": "c"})
-    fine = Page(write_site(mirror=small_mirror.root)).text
+    fine = Page(write_pages(mirror=small_mirror.root)).text
     write(
         small_mirror.root / "receipts/runs/20270102T000000.000000Z-2/stopped.json",
         Stop(run="20270102T000000.000000Z-2", at="2027-01-02", rule="query_archive", why="no MAST"),
     )
-    stopped = Page(write_site(mirror=small_mirror.root)).text
+    stopped = Page(write_pages(mirror=small_mirror.root)).text
 
     assert "Nothing: the last run failed nowhere" not in failed and "groups left" in failed
     assert "Nothing: the last run failed nowhere" in fine
@@ -158,7 +162,7 @@ def test_names_from_outside_are_text(small_mirror):
     small_mirror.record("plan-exposures.json", {"context": "c"})
     small_mirror.publish("<b>cause</b>")
 
-    site = write_site(mirror=small_mirror.root).parent
+    site = write_pages(mirror=small_mirror.root).parent
     pages = pages_of(site)
 
     assert all(page.tags.count("script") == 1 for page in pages.values())
@@ -169,12 +173,12 @@ def test_names_from_outside_are_text(small_mirror):
 
 def test_only_pages_that_show_something_else_are_written_again(small_mirror):
     """A new generation changes its own page, the one before, and what it is about."""
-    site = write_site(mirror=small_mirror.root).parent
+    site = write_pages(mirror=small_mirror.root).parent
     before = {path: path.stat().st_mtime_ns for path in site.rglob("*.html")}
     small_mirror.hold("jw01346001001_02101_00001_nrcb1_uncal.fits", image_writer(1.0), program=1346)
     small_mirror.publish("another program")
 
-    write_site(mirror=small_mirror.root)
+    write_pages(mirror=small_mirror.root)
 
     after = {path: path.stat().st_mtime_ns for path in site.rglob("*.html")}
     written = {str(path.relative_to(site)) for path in after if after[path] != before.get(path)}
@@ -190,7 +194,7 @@ def test_only_pages_that_show_something_else_are_written_again(small_mirror):
 
 def test_pages_that_nothing_needs_are_removed_and_files_of_others_stay(small_mirror):
     """A recipe that was removed leaves no page of its results; a user's file is not touched."""
-    site = write_site(mirror=small_mirror.root).parent
+    site = write_pages(mirror=small_mirror.root).parent
     (site / "products" / "notes.html").write_text("mine")
     assert (site / f"products/{EXPOSURE}.html").exists()
     for path in [path for path in small_mirror.rows if path.startswith("recalibrated")]:
@@ -200,7 +204,7 @@ def test_pages_that_nothing_needs_are_removed_and_files_of_others_stay(small_mir
     for path in (small_mirror.root / "receipts/site").glob("0*.json"):
         path.unlink()
 
-    write_site(mirror=small_mirror.root)
+    write_pages(mirror=small_mirror.root)
 
     assert [path.name for path in (site / "products").iterdir()] == ["notes.html"]
     assert "It was pruned" in (site / "generations/1.html").read_text()
@@ -218,12 +222,12 @@ def test_a_build_that_was_killed_is_completed(small_mirror, monkeypatch):
 
     monkeypatch.setattr("jwmirror.services.site.page_files.write_bytes", stop_after_three)
     with pytest.raises(KeyboardInterrupt):
-        write_site(mirror=small_mirror.root)
+        write_pages(mirror=small_mirror.root)
     monkeypatch.undo()
     site = public_site(small_mirror.root)
     assert len(list(site.rglob("*.html"))) == 3 and not (site / "index.html").exists()
 
-    write_site(mirror=small_mirror.root)
+    write_pages(mirror=small_mirror.root)
 
     assert broken_links(site) == [] and (site / "index.html").exists()
 
@@ -256,7 +260,7 @@ def exclusive_mirror(small_mirror) -> SmallMirror:
 
 def test_the_public_site_has_no_byte_of_exclusive_data(exclusive_mirror):
     """MAST shows that the file exists and when it is released; all else is on the other site."""
-    complete = write_site(mirror=exclusive_mirror.root).parent
+    complete = write_pages(mirror=exclusive_mirror.root).parent
 
     public = public_site(exclusive_mirror.root)
     assert complete == exclusive_site(exclusive_mirror.root)
@@ -283,7 +287,7 @@ def test_the_complete_site_is_closed_at_every_moment(exclusive_mirror, monkeypat
         write_bytes(path, *content, **options)
 
     monkeypatch.setattr("jwmirror.services.site.page_files.write_bytes", look)
-    complete = write_site(mirror=exclusive_mirror.root).parent
+    complete = write_pages(mirror=exclusive_mirror.root).parent
 
     assert len(seen) > 10 and set(seen) == {0}
     files = [path for path in complete.rglob("*") if path.is_file()]
@@ -293,14 +297,14 @@ def test_the_complete_site_is_closed_at_every_moment(exclusive_mirror, monkeypat
 
 def test_when_all_is_released_there_is_one_site(exclusive_mirror):
     """The complete one is removed, and the public one shows everything."""
-    complete = write_site(mirror=exclusive_mirror.root).parent
+    complete = write_pages(mirror=exclusive_mirror.root).parent
     path = f"upstream/jw02345/o001/{SECRET}_uncal.fits"
     row = exclusive_mirror.rows[path]
     exclusive_mirror.hold(f"{SECRET}_uncal.fits", image_writer(7.0), program=2345)
     assert exclusive_mirror.rows[path].sha256 == row.sha256
     exclusive_mirror.publish("released")
 
-    public = write_site(mirror=exclusive_mirror.root).parent
+    public = write_pages(mirror=exclusive_mirror.root).parent
 
     assert public == public_site(exclusive_mirror.root) and not complete.exists()
     assert "6.25" in "".join(page.read_text() for page in public.rglob("*.html"))
@@ -309,13 +313,13 @@ def test_when_all_is_released_there_is_one_site(exclusive_mirror):
 def test_a_public_site_is_closed_when_a_file_is_restricted(exclusive_mirror):
     """From the publication on, until its pages are written again without the file."""
     root = exclusive_mirror.root
-    write_site(mirror=root)
+    write_pages(mirror=root)
     assert public_site(root).stat().st_mode & 0o055 == 0o055
     exclusive_mirror.hold(f"{EXPOSURE}_uncal.fits", image_writer(1.0), exclusive=True)
     exclusive_mirror.publish("restricted")
     assert public_site(root).stat().st_mode & 0o077 == 0
 
-    write_site(mirror=root)
+    write_pages(mirror=root)
 
     assert public_site(root).stat().st_mode & 0o055 == 0o055
     assert not (public_site(root) / f"products/{EXPOSURE}.html").exists()
@@ -338,14 +342,14 @@ def test_the_command_writes_the_site_and_prints_its_first_page(small_mirror):
     (small_mirror.root / "site").rename(small_mirror.root / "elsewhere")
     (small_mirror.root / "site").symlink_to("elsewhere")
     with pytest.raises(StoreError, match="expected a folder, found a link"):
-        write_site(mirror=small_mirror.root)
+        write_pages(mirror=small_mirror.root)
 
 
 def test_a_mirror_without_a_generation_has_no_site(empty_mirror):
     """Nothing is written before the first publication."""
     empty_mirror.root.mkdir()
 
-    page = write_site(mirror=empty_mirror.root)
+    page = write_pages(mirror=empty_mirror.root)
 
     assert not page.exists() and not page.parent.exists()
 
@@ -357,7 +361,67 @@ def test_the_record_of_a_result_may_be_gone(small_mirror):
     (key,) = {row.key for row in rows if row.filename == f"{MOSAIC}_i2d.fits" and row.key}
     record.path(key).unlink()
 
-    site = write_site(mirror=small_mirror.root).parent
+    site = write_pages(mirror=small_mirror.root).parent
 
     assert MOSAIC in Page(site / "mosaics.html").text
     assert broken_links(site) == []
+
+
+# ---- pictures --------------------------------------------------------------------------------
+
+
+def test_a_recalibrated_mosaic_is_shown_beside_that_of_mast(small_mirror):
+    """Drawn once; a file that cannot be read has a page all the same, which names it."""
+    site = write_site(mirror=small_mirror.root).parent
+    drawn = {path: path.stat().st_mtime_ns for path in site.glob("pictures/*/*.png")}
+    page = Page(site / f"products/{MOSAIC}.html")
+    write_site(mirror=small_mirror.root, rebuild=True)
+    again = {path: path.stat().st_mtime_ns for path in site.glob("pictures/*/*.png")}
+    path = f"recalibrated/deep/jw01345/o001/{MOSAIC}_i2d.fits"
+    sha256, size = small_mirror.take(lambda file: file.write_bytes(b"no image"))
+    small_mirror.rows[path] = replace(small_mirror.rows[path], sha256=sha256, size=size)
+    small_mirror.publish("damaged")
+    write_site(mirror=small_mirror.root)
+
+    assert len(drawn) >= 4 and again == drawn
+    assert "MAST and recipe deep" in page.text and page.tags.count("img") == len(drawn)
+    assert "MAST and recipe deep" in Page(site / f"products/{MOSAIC}.html").text
+    assert Page(site / f"products/{MOSAIC}.html").tags.count("img") == 0
+    assert not list(site.glob("pictures/*/*.png")) and broken_links(site) == []
+
+
+def test_a_generation_shows_before_and_after(small_mirror):
+    """Of what it changed; what is not drawn in time is counted, and drawn by the next call."""
+    write_site(mirror=small_mirror.root)
+    path = f"recalibrated/deep/jw01345/o001/{MOSAIC}_i2d.fits"
+    sha256, size = small_mirror.take(image_writer(2.2))
+    changed = replace(small_mirror.rows[path], sha256=sha256, size=size, identity="2e" * 32)
+    small_mirror.rows[path] = changed
+    small_mirror.publish("a parameter")
+
+    site = write_site(mirror=small_mirror.root, budget_s=0).parent
+    waiting = Page(site / "generations/2.html")
+    write_site(mirror=small_mirror.root)
+    drawn = Page(site / "generations/2.html")
+
+    assert "1 comparison not drawn yet: `jwmirror site` draws them" in waiting.text
+    assert "img" not in waiting.tags
+    assert "recipe deep, before and after" in drawn.text and "not drawn yet" not in drawn.text
+    assert drawn.tags.count("img") >= 4 and broken_links(site) == []
+
+
+def test_pictures_of_exclusive_data_are_on_the_complete_site_only(exclusive_mirror):
+    """Closed from the start; those of public data are copied there, closed, too."""
+    exclusive_mirror.hold(f"{SECRET}_rate.fits", image_writer(7.1), program=2345, exclusive=True)
+    exclusive_mirror.publish("MAST's rate")
+
+    complete = write_site(mirror=exclusive_mirror.root).parent
+
+    public = public_site(exclusive_mirror.root)
+    of = {site: {path.name for path in site.glob("pictures/*")} for site in (public, complete)}
+    assert len(of[public]) == 1 and len(of[complete]) == 2 and of[public] < of[complete]
+    assert not [name for name in of[public] if SECRET in name]
+    files = [path for path in complete.rglob("*") if path.is_file()]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    assert {path.stat().st_mode & 0o077 for path in complete.glob("pictures/*")} == {0}
+    assert broken_links(complete) == [] == broken_links(public)

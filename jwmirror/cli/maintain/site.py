@@ -6,6 +6,7 @@ import typer
 
 from jwmirror.cli import app, options, output
 from jwmirror.services.run.site import group_of_site, write_site
+from jwmirror.services.site.pictures import COMMAND_BUDGET_S
 
 
 @app.command("site")
@@ -23,7 +24,9 @@ def site_command(
     data are exclusive, `site-exclusive` shows everything, and only you, or your group, can read it.
     """
     root = options.find_mirror(mirror, config)
-    page = write_site(mirror=root, group=group_of_site(root), rebuild=rebuild)
+    page = write_site(
+        mirror=root, group=group_of_site(root), rebuild=rebuild, budget_s=COMMAND_BUDGET_S
+    )
     if as_json:
         output.print_json({"page": str(page.absolute())})
     else:

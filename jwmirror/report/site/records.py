@@ -185,19 +185,6 @@ class SetValue:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShownComparison:
-    """Pictures of two versions beside each other, and statistics; see report/comparisons."""
-
-    name: str
-    title: str
-    kind: str  # mast: MAST's beside yours; change: before and after
-    panels: tuple[tuple[str, str, int, int, str], ...] = ()  # path, title, width, height, words
-    statistics: tuple[tuple[str, str, str], ...] = ()
-    notes: tuple[str, ...] = ()
-    is_thumbnail: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class GenerationPage:
     """The page of a generation."""
 
@@ -219,7 +206,8 @@ class GenerationPage:
     recalibrated_in_all: int = 0
     settings: dict[str, tuple[SetValue, ...]] = field(default_factory=dict)  # recipe: pipeline
     software: dict[str, str] = field(default_factory=dict)
-    comparisons: tuple[ShownComparison, ...] = ()
+    comparisons: tuple[object, ...] = ()  # of compare.pictures: the template knows them
+    waiting: str = ""  # comparisons that are not drawn, in words
     note: str = ""  # why no files are listed
 
 
@@ -307,8 +295,10 @@ class ProductPage:
     history: tuple[ProductEvent, ...]
     history_in_all: int
     since: str  # when its first versions arrived, in words
-    comparisons: tuple[ShownComparison, ...] = ()
-    waiting: tuple[str, ...] = ()  # pictures that are not drawn yet, in words
+    comparisons: tuple[
+        tuple[str, object], ...
+    ] = ()  # the generation in words; as in GenerationPage
+    waiting: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from jwmirror.core.files import locked, owner_of
 from jwmirror.report.site.addresses import INDEX
 from jwmirror.services.site.building import SiteBuilder
 from jwmirror.services.site.page_files import RECORD, PageFiles, SiteFolder
+from jwmirror.services.site.pictures import RUN_BUDGET_S
 from jwmirror.services.site.state import MirrorState
 from jwmirror.store.access import exclusive_site, is_owner, public_site
 from jwmirror.store.generations import Generations
@@ -18,12 +19,19 @@ from jwmirror.store.generations import Generations
 log = logging.getLogger(__name__)
 
 
-def write_site(*, mirror: Path, group: str | None = None, rebuild: bool = False) -> Path:
+def write_site(
+    *,
+    mirror: Path,
+    group: str | None = None,
+    rebuild: bool = False,
+    budget_s: float = RUN_BUDGET_S,
+) -> Path:
     """Write the pages that differ from those that exist; return the path of the first page.
 
     The public site is in `site`. If something is exclusive, `site-exclusive` shows everything, and
     only the owner, and `group`, can read it: then its page is returned. With `rebuild`, all pages
-    are written. Before the first publication, nothing is.
+    are written. Missing pictures are drawn for about `budget_s` seconds. Before the first
+    publication, nothing is written.
 
     Raises:
         StoreError: a page cannot be written, or the mirror is another user's.
@@ -37,10 +45,10 @@ def write_site(*, mirror: Path, group: str | None = None, rebuild: bool = False)
         return public_site(mirror) / INDEX
     (mirror / "receipts").mkdir(exist_ok=True)
     with locked(mirror / "receipts" / "site.lock", wait=True, make=True):
-        return _written(mirror, group, rebuild)
+        return _written(mirror, group, rebuild, budget_s)
 
 
-def _written(mirror: Path, group: str | None, rebuild: bool) -> Path:
+def _written(mirror: Path, group: str | None, rebuild: bool, budget_s: float) -> Path:
     state = MirrorState(mirror)
     has_exclusive = bool(state.closed)
     folders = [SiteFolder(path=public_site(mirror), is_public=True, has_other=has_exclusive)]
@@ -54,7 +62,9 @@ def _written(mirror: Path, group: str | None, rebuild: bool) -> Path:
         folder.prepare()
         if rebuild:
             (folder.path / RECORD).unlink(missing_ok=True)
-        log.info("%s: %d pages written", folder.path, SiteBuilder(state, folder).build())
+        public = None if folder.is_public else folders[0].path
+        number = SiteBuilder(state, folder, budget_s, public).build()
+        log.info("%s: %d pages written", folder.path, number)
     return folders[-1].path / INDEX
 
 

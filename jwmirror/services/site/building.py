@@ -2,6 +2,7 @@
 
 from collections import Counter
 from functools import cached_property, partial
+from pathlib import Path
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model.stored import Generation
@@ -31,6 +32,7 @@ from jwmirror.services.site.generation_pages import (
     timeline,
 )
 from jwmirror.services.site.page_files import PageFiles, SiteFolder
+from jwmirror.services.site.pictures import SitePictures, draw_pictures, planned_pairs
 from jwmirror.services.site.products import (
     MOST_MOSAICS,
     ProductEvents,
@@ -48,10 +50,16 @@ NEXT_RELEASES = 8  # on the index
 
 
 class SiteBuilder:
-    """Adds the pages of one site to its files; a public one gets public data only."""
+    """Adds the pages of one site to its files; a public one gets public data only.
 
-    def __init__(self, state: MirrorState, folder: SiteFolder):
+    Pictures are drawn for at most `budget_s` seconds; those of the `public` site are copied.
+    """
+
+    def __init__(
+        self, state: MirrorState, folder: SiteFolder, budget_s: float, public: Path | None = None
+    ):
         self._state, self._is_public = state, folder.is_public
+        self._folder, self._budget_s, self._public = folder, budget_s, public
         self.pages = PageFiles(folder)
         self._rows = [row for row in state.rows if not self._is_hidden_row(row)]
         self._by_place = places.by_place(self._rows)
@@ -60,6 +68,8 @@ class SiteBuilder:
 
     def build(self) -> int:
         """Write what differs from the pages that exist; return the number of pages written."""
+        for file in self._pictures.files:
+            self.pages.keep(file)
         self._add_generations()
         self._add_products()
         self._add_observations()
@@ -96,6 +106,18 @@ class SiteBuilder:
             for number in reversed(self._state.listed)
             if (found := self._state.differing[number])
         )
+
+    @cached_property
+    def _pictures(self) -> SitePictures:
+        changed = {
+            number: [f for f in found.files if not self._is_hidden_file(number, f)]
+            for number, found in self._state.differing.items()
+            if found
+        }
+        rows = [row for row in self._rows if not (self._is_public and row.is_closed)]
+        planned = planned_pairs(rows, changed)
+        locate = self._state.generations.objects.path
+        return draw_pictures(planned, self._folder, locate, self._budget_s, self._public)
 
     @cached_property
     def _product_pages(self) -> dict[str, str]:
@@ -164,6 +186,8 @@ class SiteBuilder:
         what = (
             *(generation.manifest_sha256, marks_of(state.history, number), earlier, later),
             *(state.access_digest if self._is_public else "", linked),
+            *(comparisons := self._pictures.of_generation(number)),
+            waiting := self._pictures.waiting_of_generation(number),
         )
         address = addresses.generation_address(number)
         if not self.pages.is_current(address, what):
@@ -175,6 +199,8 @@ class SiteBuilder:
                 state.results,
                 partial(self._is_hidden_file, number),
                 state.details,
+                comparisons,
+                waiting,
             )
             self.pages.add(address, "generation.html", page, what)
 
@@ -189,6 +215,8 @@ class SiteBuilder:
                 [doubtful[row.path].caveats for row in of_root if row.path in doubtful],
                 sorted(self._product_pages) if any(row.key for row in of_root) else [],
                 self._state.access_digest if self._is_public else "",
+                comparisons := self._pictures.of_root(root),
+                waiting := self._pictures.waiting_of_root(root),
             )
             if not self.pages.is_current(address, what):
                 page = product_page(
@@ -198,8 +226,8 @@ class SiteBuilder:
                     self._state.results,
                     self._state.doubtful,
                     self._product_pages,
-                    (),
-                    (),
+                    comparisons,
+                    waiting,
                     self._state.details,
                     self._is_public,
                 )

@@ -13,7 +13,6 @@ from jwmirror.report.site.records import (
     Link,
     RecalibratedFile,
     SetValue,
-    ShownComparison,
     TimelineEntry,
 )
 from jwmirror.services.site.differences import DifferingFile, GenerationDifferences
@@ -98,7 +97,8 @@ def generation_page(
     results: MadeResults,
     is_hidden: Callable[[DifferingFile], bool],
     details: Callable[[DifferingFile], str],
-    comparisons: Sequence[ShownComparison] = (),
+    comparisons: Sequence[object] = (),
+    waiting: str = "",
 ) -> GenerationPage:
     """Return the page of a generation; hidden files are counted. `details` are of a file."""
     files = differing.files if differing else ()
@@ -127,13 +127,12 @@ def generation_page(
         files=tuple(_changed_file(each, context, details) for each in listed),
         shown_of={KINDS[kind]: rest for kind, rest in left_out.items() if kind in KINDS},
         hidden=len(files) - len(shown),
-        recalibrated=tuple(
-            _recalibrated(each, context, results) for each in changed[:MOST_RESULTS]
-        ),
+        recalibrated=_recalibrated(changed[:MOST_RESULTS], context, results),
         recalibrated_in_all=len(changed),
         settings=_settings(changed, results),
         software=_software(setup),
         comparisons=tuple(comparisons),
+        waiting=waiting,
         note="" if differing else PRUNED,
     )
 
@@ -156,6 +155,12 @@ def _changed_file(
 
 
 def _recalibrated(
+    changed: Iterable[DifferingFile], context: GenerationContext, results: MadeResults
+) -> tuple[RecalibratedFile, ...]:
+    return tuple(_recalibrated_file(each, context, results) for each in changed)
+
+
+def _recalibrated_file(
     each: DifferingFile, context: GenerationContext, results: MadeResults
 ) -> RecalibratedFile:
     record, filename = results.record(each.key), each.path.rpartition("/")[2]

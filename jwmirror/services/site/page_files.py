@@ -90,8 +90,13 @@ class PageFiles:
             )
 
     def keep(self, address: str) -> None:
-        """Keep a file that another module has written, such as a picture."""
-        self._needed[address] = "kept"
+        """Keep a file that another module has written, such as a picture, if it exists."""
+        path, folder = self.folder.path / address, self.folder
+        if path.is_file():
+            self._needed[address] = "kept"
+            if folder.group and not folder.is_public:
+                restrict(path.parent, folder.group)
+                restrict(path, folder.group)
 
     def write(self) -> int:
         """Write the pages, the index last, and remove files that are not needed; return how many.
@@ -124,7 +129,8 @@ class PageFiles:
             path = path_below(self.folder.path, address, f"{self.folder.path / RECORD}")
             path.unlink(missing_ok=True)
             with suppress(OSError):  # other files are in it
-                path.parent.rmdir()
+                for folder in path.parents[: len(Path(address).parts) - 1]:
+                    folder.rmdir()
 
     def _digest(self, what: object) -> str:
         folder = self.folder

@@ -15,7 +15,6 @@ from jwmirror.report.site.records import (
     ProductEvent,
     ProductPage,
     ResultVersion,
-    ShownComparison,
 )
 from jwmirror.services.site.differences import DifferingFile
 from jwmirror.services.site.made_results import MadeResults
@@ -60,8 +59,8 @@ def product_page(
     results: MadeResults,
     entries: Mapping[str, Entry],
     pages: Mapping[str, str],
-    comparisons: Sequence[ShownComparison],
-    waiting: Sequence[str],
+    comparisons: Sequence[tuple[str, object]],
+    waiting: str,
     details: Callable[[DifferingFile], str],
     is_public: bool,
 ) -> ProductPage:
@@ -85,7 +84,7 @@ def product_page(
         history_in_all=len(events.events),
         since="" if shown else "No version of these files was replaced.",
         comparisons=tuple(comparisons),
-        waiting=tuple(waiting),
+        waiting=waiting,
     )
 
 

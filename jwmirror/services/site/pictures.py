@@ -1,0 +1,164 @@
+"""The comparisons that a site shows in pictures: which pairs of versions, and what is drawn."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from jwmirror.compare.pictures import CHANGE, DrawnComparison, FileRow, Pair, draw_all, pairs
+from jwmirror.core.files import make_private, restrict
+from jwmirror.core.names import root_and_suffix
+from jwmirror.report.formatting import count
+from jwmirror.report.site.addresses import PICTURES
+from jwmirror.services.site.differences import DifferingFile
+from jwmirror.services.site.page_files import SiteFolder
+from jwmirror.services.site.shown_rows import ShownRow
+from jwmirror.store.rows.differences import CHANGED
+
+MOST_PAIRS = 160  # of a site: about 1,000 pictures
+MOST_OF_GENERATION = 24
+RUN_BUDGET_S, COMMAND_BUDGET_S = 120.0, 7_200.0  # of drawing
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedPairs:
+    """The pairs of versions that a site compares, the most important first."""
+
+    of_now: tuple[Pair, ...]  # MAST's and a recipe's versions in the current generation
+    changed: Mapping[int, tuple[Pair, ...]]  # by generation: before and after
+
+    @cached_property
+    def drawn(self) -> tuple[Pair, ...]:
+        """Those that are drawn: of the newest generation first, then of now, then older ones."""
+        newest, *older = [self.changed[n] for n in sorted(self.changed, reverse=True)] or [()]
+        ordered = [*newest, *self.of_now, *(pair for group in older for pair in group)]
+        return tuple(dict.fromkeys(ordered))[:MOST_PAIRS]
+
+
+def planned_pairs(
+    rows: Iterable[ShownRow], changed: Mapping[int, Iterable[DifferingFile]]
+) -> PlannedPairs:
+    """Return the pairs of the current rows, and those of the changes of each generation.
+
+    Rows and files are those that the site may show.
+    """
+    rows = list(rows)
+    recalibrated = {row.filename for row in rows if row.key}
+    now = [
+        FileRow(row.path, row.origin, row.sha256, row.identity)
+        for row in rows
+        if row.filename in recalibrated
+    ]
+    by_generation = {number: tuple(_changes(files)) for number, files in changed.items()}
+    return PlannedPairs(of_now=pairs(now), changed={n: p for n, p in by_generation.items() if p})
+
+
+def _changes(files: Iterable[DifferingFile]) -> Iterator[Pair]:
+    differing = [each for each in files if each.kind == CHANGED and each.is_other_science]
+    new = [FileRow(each.path, each.origin, each.new, "") for each in differing]
+    old = [FileRow(each.path, each.origin, each.old, "") for each in differing]
+    yield from [pair for pair in pairs(new, old) if pair.kind == CHANGE][:MOST_OF_GENERATION]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SitePictures:
+    """What is drawn of the pairs of a site."""
+
+    planned: PlannedPairs
+    drawn: Mapping[str, DrawnComparison]  # by the name of the pair
+
+    def of_generation(self, number: int) -> tuple[DrawnComparison, ...]:
+        """Return the comparisons before and after the changes of a generation."""
+        return self._of(self.planned.changed.get(number, ()))
+
+    def waiting_of_generation(self, number: int) -> str:
+        """Return how many comparisons of a generation are not drawn, in words; "" if all are."""
+        return self._waiting(self.planned.changed.get(number, ()))
+
+    def of_root(self, root: str) -> tuple[tuple[str, DrawnComparison], ...]:
+        """Return the comparisons of a product: with MAST's version, and of its changes.
+
+        Each has the generation of its change in words, "" for MAST's version beside a recipe's.
+        """
+        wanted = self._by_root.get(root, {})
+        return tuple(
+            (words, self.drawn[pair.name])
+            for pair, words in wanted.items()
+            if pair.name in self.drawn
+        )
+
+    def waiting_of_root(self, root: str) -> str:
+        """Return the same of the comparisons of a product."""
+        return self._waiting(self._by_root.get(root, ()))
+
+    @cached_property
+    def _by_root(self) -> dict[str, dict[Pair, str]]:
+        found: dict[str, dict[Pair, str]] = {}
+        numbers = sorted(self.planned.changed, reverse=True)
+        changed = ((f"Generation {n}", pair) for n in numbers for pair in self.planned.changed[n])
+        for words, pair in (*(("", pair) for pair in self.planned.of_now), *changed):
+            root = root_and_suffix(pair.filename)[0]
+            found.setdefault(root, {}).setdefault(pair, words)
+        return found
+
+    def _of(self, wanted: Iterable[Pair]) -> tuple[DrawnComparison, ...]:
+        return tuple(self.drawn[pair.name] for pair in wanted if pair.name in self.drawn)
+
+    def _waiting(self, wanted: Iterable[Pair]) -> str:
+        missing = [pair for pair in wanted if pair.name not in self.drawn]
+        beyond = set(missing) - set(self.planned.drawn)
+        words = []
+        if number := len(missing) - len(beyond):
+            words.append(f"{count(number, 'comparison')} not drawn yet: `jwmirror site` draws them")
+        if beyond:
+            what = count(len(beyond), "older comparison")
+            words.append(f"{what} without pictures: `jwmirror diff` compares the files")
+        return "; ".join(words)
+
+    @property
+    def files(self) -> Iterator[str]:
+        """The files of the comparisons, from the folder of the site."""
+        for name, one in self.drawn.items():
+            for file in ("comparison.json", *(panel.file for panel in one.panels)):
+                yield f"{PICTURES}/{name}/{file}"
+
+
+def draw_pictures(
+    planned: PlannedPairs,
+    folder: SiteFolder,
+    locate: Callable[[str], Path],
+    budget_s: float,
+    public: Path | None,
+) -> SitePictures:
+    """Draw what is missing into the folder of a site, within a budget; return what is drawn.
+
+    `public` is the folder of the public site, whose pictures are copied into the other one.
+    """
+    place = folder.path / PICTURES
+    if folder.is_public:
+        place.mkdir(exist_ok=True)
+    else:
+        restrict(make_private(place), folder.group)
+    if public is not None:
+        for pair in planned.drawn:
+            _copy(public / PICTURES / pair.name, place / pair.name)
+    drawn = draw_all(planned.drawn, locate, place, budget_s)
+    with suppress(OSError):  # it has pictures
+        place.rmdir()
+    return SitePictures(planned=planned, drawn=drawn)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy the pictures of a pair, complete or not at all, for their owner only."""
+    if target.exists() or not source.is_dir():
+        return
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".drawing.") as temporary:
+        copied = Path(shutil.copytree(source, Path(temporary) / target.name))
+        for path in copied.iterdir():
+            path.chmod(0o600)
+        copied.chmod(0o700)
+        with suppress(OSError):  # another process has copied it
+            copied.rename(target)
