@@ -124,7 +124,7 @@ def test_statistics_of_a_mosaic(images):
     assert [panel.file for panel in mosaic.panels] == [
         *("old.png", "new.png", "difference.png", "significance.png", "histogram.png")
     ]
-    assert all(panel.alt and panel.width >= 300 for panel in mosaic.panels)
+    assert all(panel.alt and panel.width >= 270 for panel in mosaic.panels)
     assert "north is up" in mosaic.notes
 
 
@@ -280,6 +280,18 @@ def test_means_of_blocks_ignore_nan_and_leave_no_pixel_out():
     assert np.isnan(empty.means).all()
 
 
+@pytest.mark.parametrize(("shape", "is_below"), [((64, 2048), True), ((2048, 64), False)])
+def test_long_images_are_long_pictures(shape, is_below, tmp_path):
+    """Wide subarrays are below each other, so that they can be seen."""
+    for name, level in (("old", 1.0), ("new", 2.0)):
+        sci = fits.ImageHDU(np.full(shape, level, "f4"), name="SCI")
+        fits.HDUList([fits.PrimaryHDU(), sci]).writeto(tmp_path / name)
+
+    (panel,) = drawn(tmp_path, RATE).panels
+
+    assert (panel.width, panel.height) == ((512, 64) if is_below else (64, 512))
+
+
 def test_integrations_are_averaged(tmp_path):
     """A picture of a time series says that it is a mean."""
     for name, level in (("old", 1.0), ("new", 2.0)):
@@ -311,7 +323,7 @@ def test_a_cube_is_shown_whole_and_at_one_wavelength(tmp_path):
     titles = [panel.title for panel in cube.panels]
     assert "difference over error, mean over wavelength" in titles
     assert "difference, at 5.5 um" in titles
-    assert numbers(cube)["pixels that differ"] == "9.08 %"
+    assert numbers(cube)["pixels that differ"] == "9.09 %"
 
 
 @pytest.mark.parametrize("suffix", ["i2d", "s3d"])
@@ -357,9 +369,7 @@ def test_of_many_sources_those_that_changed_most_are_drawn(tmp_path):
     assert [panel.title for panel in spectra.panels] == [
         f"source {number}, order 1" for number in range(39, 33, -1)
     ]
-    assert spectra.notes == (
-        "6 of 39 spectra that differ are shown, those that changed most; 33 more differ",
-    )
+    assert spectra.notes == ("6 of 39 spectra that differ are shown: those that changed most",)
     assert numbers(spectra)["wavelengths that differ"] == "97.5 %"
     assert spectra.summary == "97.5 % of the wavelengths changed, by 2 sigma (median of those)"
 

@@ -18,12 +18,19 @@ from jwmirror.compare.pictures.pairing import (
     is_of_exposure,
     suffix_of,
 )
-from jwmirror.compare.pictures.panels import describe, draw_histogram, draw_maps, draw_strip
+from jwmirror.compare.pictures.panels import (
+    describe,
+    draw_histogram,
+    draw_maps,
+    draw_strip,
+    is_long,
+)
 from jwmirror.compare.pictures.pixels import checked_image, flag_changes, read_pair
 from jwmirror.compare.pictures.spectra import MOST, draw_spectra
 
-MOSAIC_SIDE, CUBE_SIDE, THUMBNAIL_SIDE = 900, 360, 200  # pixels of a picture
+MOSAIC_SIDE, CUBE_SIDE, THUMBNAIL_SIDE = 900, 280, 200  # pixels of a picture
 ENLARGED_SIDE = 600  # of a small mosaic
+LONGER = 3  # times as long is the picture of a long image: a subarray, or a slit
 SCIENCE = "SCI"
 Hdus = Mapping[str, Any]  # HDUs of astropy by name
 
@@ -81,9 +88,10 @@ def _draw_cube(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus) -> None:
 def _draw_exposure(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus, on_sky: bool) -> None:
     shapes = _shapes(old_hdus, new_hdus)
     alignment = aligned(old_hdus, new_hdus, *shapes, on_sky=on_sky)
-    result = read_pair(old_hdus, new_hdus, SCIENCE, alignment, THUMBNAIL_SIDE)
+    side = THUMBNAIL_SIDE * (LONGER if is_long(*shapes[1][-2:]) else 1)
+    result = read_pair(old_hdus, new_hdus, SCIENCE, alignment, side)
     unit = _unit(new_hdus)
-    draw_strip(drawing, result.maps, unit, THUMBNAIL_SIDE)
+    draw_strip(drawing, result.maps, unit, side)
     describe(drawing, result, unit)
     if (flags := flag_changes(old_hdus, new_hdus, SCIENCE)) is not None:
         drawing.state("pixels with other flags", f"{flags[0]:,}", "; ".join(flags[1]))

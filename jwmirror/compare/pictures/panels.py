@@ -10,6 +10,7 @@ from jwmirror.compare.pictures.rendering.lineplots import histogram
 from jwmirror.compare.pictures.rendering.palettes import (
     DIVERGING,
     GAP,
+    PAPER_INDEX,
     SEQUENTIAL,
     coloured,
     enlarged,
@@ -69,7 +70,7 @@ def _add_map(
 
 
 def draw_strip(drawing: Drawing, maps: MapSet, unit: str, side: int) -> None:
-    """Draw a thumbnail: both versions, and the difference over the error, side by side."""
+    """Draw a thumbnail: both versions, and the difference over the error, in one picture."""
     stretch = image_stretch(maps.old, maps.new)
     pictures = [coloured(pixels, stretch, SEQUENTIAL) for pixels in (maps.old, maps.new)]
     titles = [*drawing.pair.labels]
@@ -82,18 +83,31 @@ def draw_strip(drawing: Drawing, maps: MapSet, unit: str, side: int) -> None:
         pictures.append(coloured(last, scale, DIVERGING))
         drawing.note(f"{titles[-1]}: {_range(scale, SIGMA if is_ratio else unit)}")
     pictures = [enlarged(picture, side) for picture in pictures]
-    alt = f"{drawing.pair.filename}, side by side: {', '.join(titles)}"
-    drawing.add("thumbnail.png", ", ".join(titles), alt, png(_side_by_side(pictures)))
+    alt = f"{drawing.pair.filename}: {', '.join(titles)}"
+    drawing.add("thumbnail.png", ", ".join(titles), alt, png(_composed(pictures)))
     drawing.is_thumbnail = True
 
 
-def _side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    height = max(len(picture) for picture in pictures)
+def is_long(height: int, width: int) -> bool:
+    """Return whether an image is a strip."""
+    return max(height, width) >= 3 * min(height, width)
+
+
+def _composed(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Return pictures side by side; wide strips below each other."""
+    is_wide = all(
+        is_long(*picture.shape) and picture.shape[1] > len(picture) for picture in pictures
+    )
+    axis, across = (0, 1) if is_wide else (1, 0)
+    size = max(picture.shape[across] for picture in pictures)
+    gap = paper(GAP, size) if is_wide else paper(size, GAP)
     parts: list[np.ndarray] = []
     for picture in pictures:
-        parts += [paper(height, GAP)] * bool(parts)
-        parts.append(np.concatenate([paper(height - len(picture), picture.shape[1]), picture]))
-    return np.concatenate(parts, axis=1)
+        missing = size - picture.shape[across]
+        margins = ((0, 0), (0, missing)) if is_wide else ((missing, 0), (0, 0))
+        parts += [gap] * bool(parts)
+        parts.append(np.pad(picture, margins, constant_values=PAPER_INDEX))
+    return np.concatenate(parts, axis=axis)
 
 
 def _range(stretch: Stretch, unit: str) -> str:

@@ -75,7 +75,8 @@ def step_for(height: int, width: int, side: int) -> int:
 class PixelTotals:
     """Counts of pixels, and samples of their values; `add` is called for parts of both images."""
 
-    pixels: int = 0  # expected, before the first part is added
+    expected: int = 0  # pixels of all parts
+    pixels: int = 0  # that have a value in one version at least
     changed: int = 0
     old_nan: int = 0
     new_nan: int = 0
@@ -88,7 +89,8 @@ class PixelTotals:
         self.changed += changed
         self.old_nan += old_nan
         self.new_nan += new_nan
-        every = sampling_step(self.pixels, SAMPLE)
+        self.pixels += old.size - int(np.count_nonzero(np.isnan(old) & np.isnan(new)))
+        every = sampling_step(self.expected, SAMPLE)
         start = -self._position % every
         self._position += old.size
         parts = {"old": old, "new": new, "delta": delta, "ratio": ratio}
@@ -191,7 +193,7 @@ def read_pair(
     step = step_for(height, width, side)
     maps, alone = _Maps.of(height, width, step), _Maps.of(height, width, step)
     chosen = dict.fromkeys([*range(0, len(planes), every), *([plane] if plane >= 0 else [])])
-    totals = PixelTotals(pixels=len(chosen) * height * width)
+    totals = PixelTotals(expected=len(chosen) * height * width)
     for number in chosen:
         images = (old, new, *(errors or ()))
         for first, parts in _strips(images, planes[number], alignment, step):

@@ -200,8 +200,7 @@ def draw_spectra(
         _draw(drawing, number, change)
     if len(ranked) > most:
         drawing.note(
-            f"{most} of {len(ranked)} spectra that differ are shown, those that changed most; "
-            f"{len(ranked) - most} more differ"
+            f"{most} of {len(ranked)} spectra that differ are shown: those that changed most"
         )
     if any(change.is_interpolated for change in ranked):
         drawing.note("wavelengths differ: for the residuals, the first version is interpolated")

@@ -13,6 +13,7 @@ DPI = 100
 WIDTH, HISTOGRAM_HEIGHT, CURVE_HEIGHT = 6.4, 3.4, 5.0  # inches
 FONT_SIZE = 12  # points
 OLD_COLOUR, NEW_COLOUR, FILLED = "#d55e00", "#0072b2", "#7f9fbf"  # told apart by colour-blind, too
+BAND = "#cfdcea"  # of errors
 PAPER, INK, GRID = "#fafafa", "#141414", "#d0d0d0"
 BINS = 81
 REACH = 15  # times the range of 99 % of the values: how far outliers are shown
@@ -110,10 +111,11 @@ def _start_of(x: np.ndarray) -> float:
 
 
 def _draw_residual(axes: Any, residual: Curve) -> None:
-    axes.fill_between(residual.x, -residual.error, residual.error, color=FILLED, linewidth=0)
+    if np.isfinite(residual.error).any():
+        axes.fill_between(residual.x, -residual.error, residual.error, color=BAND, linewidth=0)
     axes.plot(residual.x, residual.y, color=NEW_COLOUR, linewidth=1.0, **_marks(residual))
     axes.axhline(0, color=INK, linewidth=0.8)
-    axes.set_ylabel("difference")
+    axes.set_ylabel("difference", fontsize=FONT_SIZE - 1)
     _focus(axes, np.concatenate([residual.y, [0.0]]))
 
 

@@ -18,7 +18,7 @@ NO_DATA_INDEX = 2 * LEVELS
 PAPER_INDEX = NO_DATA_INDEX + 1  # and GREYS - 1 further ones up to ink
 BAR_HEIGHT, TICK = 14, 5  # pixels
 FONT_SIZE, FONT_SHARE = 15, 45  # pixels, at least; that part of the width of a picture
-MIN_WIDTH = 300  # pixels of a picture with a bar
+MIN_WIDTH = 270  # pixels of a picture with a bar
 GAP, DPI = 8, 100  # pixels; of a figure of matplotlib
 TICK_WIDTH = 5  # of the label of a tick, with its margin, in sizes of the font
 
