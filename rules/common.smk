@@ -1,4 +1,7 @@
-"""Wildcards, and the functions for inputs and params that the rules share."""
+"""Wildcards, and the functions for inputs and params that the rules share.
+
+Rules with `retries: 0` are not repeated: `restart-times` in the profile is for calibrate_batch.
+"""
 
 from functools import cache
 

@@ -27,14 +27,10 @@ from demo.site import Site
 from jwmirror_simulator.mast.archive import TOKEN
 from tests.setup.old_mirror import run_old_mirror, served_old_mirror
 
-VERSION, HELP, CHECK, STATUS, PLAN = (
-    *("snakemake --version", "jwmirror --help", "jwmirror check", "jwmirror status"),
-    "jwmirror plan",
-)
-UNCHANGED, FIRST_JOB, CHANGED, JOB = (
-    *("an unchanged run", "10 changed products, to the first job", "the same, to the end"),
-    "the Snakemake of one job",
-)
+VERSION, HELP = "snakemake --version", "jwmirror --help"
+CHECK, STATUS, PLAN = "jwmirror check", "jwmirror status", "jwmirror plan"
+UNCHANGED, JOB = "an unchanged run", "the Snakemake of one job"
+FIRST_JOB, CHANGED = "10 changed products, to the first job", "the same, to the end"
 DEMO, GOAL = "demo", 100_000  # products of the mirror that has goals
 FETCH, CALIBRATE = "fetch_products.py", "calibrate_batch.py"
 LIMITS_S = {HELP: 0.3, CHECK: 1.5, STATUS: 1.5}  # CPU seconds
@@ -109,10 +105,8 @@ def _change_recipe(site: Site) -> None:
     """Give the recipes a parameter that makes all exposures out of date."""
     config = yaml.safe_load(site.config_file.read_text())
     for recipe in config["recipes"].values():
-        step = (
-            recipe.setdefault("parameters", {}).setdefault("detector1", {}).setdefault("jump", {})
-        )
-        step["rejection_threshold"] = 6.5
+        parameters = recipe.setdefault("parameters", {}).setdefault("detector1", {})
+        parameters.setdefault("jump", {})["rejection_threshold"] = 6.5
     site.config_file.write_text(yaml.safe_dump(config))
 
 

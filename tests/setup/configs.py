@@ -8,6 +8,8 @@ from jwmirror.config.yaml_files import YamlText
 from jwmirror.core.model.recipe import ReferencePolicy
 from jwmirror.services.configure.checked_config import build_checked_config
 
+THREE_EXPOSURES = [{"program": 1345, "observations": [2]}]  # `programs`, of the demo's archive
+
 
 def parse(raw: Any, check_parameters: bool = True) -> Config:
     """Return the checked config that values describe; ConfigError lists the mistakes in it."""

@@ -13,10 +13,10 @@ import psutil
 from demo.site import Site
 from jwmirror.core.model.jobs.attempts import Attempt
 from tests.reliability.cluster import Outcome
+from tests.setup.configs import THREE_EXPOSURES
 from tests.setup.mirrors import wrong_objects
-from tests.workflow.cluster import Cluster
+from tests.workflow.cluster import OPTIONS, Cluster
 
-SMALL = [{"program": 1345, "observations": [2]}]  # three exposures
 EXPOSURES = LARGE, CANCELLED, SLOW = [f"jw01345002001_02101_0000{n}_nrca1" for n in (1, 2, 3)]
 HOOK = """
 import os, signal, time
@@ -49,13 +49,7 @@ def exceed(calls, kills):
         limit = int(stat.partition("hierarchical_memory_limit ")[2].split()[0])
         np.ones(limit if calls <= kills else limit // 2, np.uint8)
 """
-SMALL_NODES = [
-    *("--default-resources", "slurm_account=lab"),
-    *("--slurm-init-seconds-before-status-checks", "5"),
-    *("--latency-wait", "20"),
-]
-ONE_CPU = ("--set-threads", "calibrate_batch=1")  # four jobs at a time
-TWO_CPUS = ("--set-threads", "calibrate_batch=2")  # two
+ONE_CPU = ("--set-threads", "calibrate_batch=1")  # two jobs on each node
 RECIPE = {
     "stages": [1, 2],
     "parameters": {"detector1": {"jump": {"pre_hooks": ["end_hook.take"]}}},
@@ -74,7 +68,11 @@ class SlurmSite(Site):
 
     def observe(self, **changes: Any) -> None:
         """Mirror three exposures and calibrate each in a job of its own, with the hook."""
-        usual = {"programs": SMALL, "settle": {"accept": [1345]}, "recipes": {"deep": RECIPE}}
+        usual = {
+            "programs": THREE_EXPOSURES,
+            "settle": {"accept": [1345]},
+            "recipes": {"deep": RECIPE},
+        }
         self.configure(**usual | {"calibrate": {"batch": 1}} | changes)
         self.hook()
 
@@ -95,7 +93,7 @@ class SlurmSite(Site):
         variables = {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
         variables |= self.cluster.environment() | (options.pop("environment", None) or {})
         options = {"log": self.log, "profile": "profiles/slurm"} | options
-        return super().start(*SMALL_NODES, *words, environment=variables, **options)
+        return super().start(*OPTIONS, *words, environment=variables, **options)
 
     def jobs(self, exposure: str) -> list[str]:
         """The jobs that have computed an exposure, by call."""

@@ -5,12 +5,12 @@ import time
 
 import pytest
 
+from tests.setup.configs import THREE_EXPOSURES
 from tests.setup.pbs import install_pbs
 from tests.torture.mill import LONG
 
 pytestmark = pytest.mark.skipif(not LONG, reason="minutes of jwst; make torture runs it")
 
-SMALL = [{"program": 1345, "observations": [2]}]  # three exposures
 PATIENCE_S = 900
 
 
@@ -20,7 +20,7 @@ def test_jobs_go_through_the_commands_of_a_scheduler(fresh_site):
     scheduler = fresh_site.folder / "pbs"
     environment = install_pbs(scheduler)
     recipes = {"deep": {"stages": [1]}}
-    fresh_site.configure(programs=SMALL, settle={"accept": [1345]}, recipes=recipes)
+    fresh_site.configure(programs=THREE_EXPOSURES, settle={"accept": [1345]}, recipes=recipes)
     attempts = fresh_site.mirror / "receipts" / "runs"
     log = fresh_site.folder / "snakemake.log"
     options = ("--seconds-between-status-checks", "2", "--latency-wait", "20")

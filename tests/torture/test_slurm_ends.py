@@ -17,9 +17,9 @@ from tests.torture.slurm_site import (
     PATIENCE_S,
     RECIPE,
     SLOW,
-    TWO_CPUS,
     slurm,
 )
+from tests.workflow.cluster import TWO_CPUS
 from tests.workflow.test_kill import SMALL as SELECTED
 
 pytestmark = pytest.mark.skipif(not LONG, reason="minutes of Slurm; make torture runs it")

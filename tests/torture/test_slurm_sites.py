@@ -27,13 +27,11 @@ from tests.torture.mill import LONG
 from tests.torture.slurm_site import (
     EXPOSURES,
     ONE_CPU,
-    SMALL_NODES,
-    TWO_CPUS,
     SlurmSite,
     recalibrated,
     slurm,
 )
-from tests.workflow.cluster import Cluster
+from tests.workflow.cluster import OPTIONS, TWO_CPUS, Cluster
 
 pytestmark = pytest.mark.skipif(not LONG, reason="minutes of Slurm; make torture runs it")
 
@@ -87,7 +85,7 @@ class OtherUser(SlurmSite):
         paths = (str(self.folder), os.environ.get("PYTHONPATH", ""))
         home = dict.fromkeys(("HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"), str(self.folder))
         home |= {"USER": name, "LOGNAME": name, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-        command = self.command(*SMALL_NODES, *words, profile=str(ROOT / "profiles" / "slurm"))
+        command = self.command(*OPTIONS, *words, profile=str(ROOT / "profiles" / "slurm"))
         with open(self.log, "w") as output:
             return subprocess.Popen(
                 [sys.executable, "-m", *command, "--snakefile", str(ROOT / "Snakefile")],

@@ -26,6 +26,12 @@ PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sacctmgr",
 LINKS = Path("/etc/slurm")  # where srun inside a job looks, whatever its environment says
 DAEMONS = "/usr/sbin"  # not on everybody's PATH
 PATIENCE_S = 60
+OPTIONS = (  # what this site would write into its copy of profiles/slurm
+    *("--default-resources", "slurm_account=lab"),
+    *("--slurm-init-seconds-before-status-checks", "5"),
+    *("--latency-wait", "20"),
+)
+TWO_CPUS = ("--set-threads", "calibrate_batch=2")  # a job takes a node
 
 AUTH = """\
 AuthType=auth/munge

@@ -12,8 +12,8 @@ from jwmirror_simulator.mast import TOKEN
 from jwmirror_simulator.mast.storage import edits
 from jwmirror_simulator.observatory import Observatory
 from tests.conftest import copied_site
+from tests.setup.configs import THREE_EXPOSURES
 
-SMALL = [{"program": 1345, "observations": [2]}]
 ROOTS = [f"jw01345002001_02101_{number:05d}_nrca1" for number in (1, 2, 3)]
 PRODUCT = "jw01345-o002_t002_nircam_clear-f200w-sub160"
 IMAGE3 = "jw01345-o002_20260101t000000_image3_00001_asn.json"
@@ -34,7 +34,7 @@ def first_run(tmp_path_factory, built_observatory) -> Path:
     observatory = Observatory.open(folder / "observatory")
     with observatory.serve():
         site = Site(folder, observatory)
-        site.configure(programs=SMALL, recipes=None, settle={"accept": [1345]})
+        site.configure(programs=THREE_EXPOSURES, recipes=None, settle={"accept": [1345]})
         site.snakemake()
     return folder
 
@@ -43,14 +43,14 @@ def first_run(tmp_path_factory, built_observatory) -> Path:
 def mirrored_two(tmp_path, first_run) -> Iterator[Site]:
     """A site that has mirrored observation 2, and goes on with the same config."""
     with copied_site(first_run, tmp_path / "site") as site:
-        site.configure(programs=SMALL, recipes=None, settle={"accept": [1345]})
+        site.configure(programs=THREE_EXPOSURES, recipes=None, settle={"accept": [1345]})
         yield site
 
 
 @pytest.fixture
 def mirror(fresh_site):
     """A site that only mirrors observation 2; nothing of it waits to settle, no recipe."""
-    fresh_site.configure(programs=SMALL, recipes=None, settle={"accept": [1345]})
+    fresh_site.configure(programs=THREE_EXPOSURES, recipes=None, settle={"accept": [1345]})
     return fresh_site
 
 
@@ -179,7 +179,7 @@ def test_a_listing_that_shrinks_is_not_believed_until_confirmed(mirrored_two):
 def test_half_an_update_is_kept_and_waits_until_it_is_whole(mirrored_two):
     """New bytes of some members are fetched, not shown; when all are there, all are shown."""
     mirror = mirrored_two
-    mirror.configure(programs=SMALL, recipes=None)
+    mirror.configure(programs=THREE_EXPOSURES, recipes=None)
     archive = mirror.observatory.archive
     before = mirror.entries()
 
@@ -208,11 +208,11 @@ def test_recalibration_waits_for_half_an_update_unless_it_is_accepted(mirror):
     """A first run finds an observation half updated: shown, not calibrated, until accepted."""
     archive = mirror.observatory.archive
     archive.reprocess(CALS[0], archive.path(CALS[0]), crds_ctx="jwst_9999.pmap")
-    mirror.configure(programs=SMALL)
+    mirror.configure(programs=THREE_EXPOSURES)
 
     mirror.snakemake()
     waits, computed = mirror.status()["waits"], mirror.tally().computed
-    mirror.configure(programs=SMALL, settle={"accept": ["jw01345-o002_*", f"{ROOTS[0]}"]})
+    mirror.configure(programs=THREE_EXPOSURES, settle={"accept": ["jw01345-o002_*", f"{ROOTS[0]}"]})
     mirror.snakemake()
 
     assert {each["product"] for each in waits} == {*ROOTS, PRODUCT}

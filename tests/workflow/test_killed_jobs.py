@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from tests.workflow.test_out_of_memory import CAL, LARGE, SMALL
+from tests.setup.configs import THREE_EXPOSURES
+from tests.workflow.test_out_of_memory import CAL, LARGE
 
 HOOK = """
 import time
@@ -30,7 +31,9 @@ def test_the_last_attempt_leaves_out_what_kills_the_job(fresh_site, tmp_path):
         "stages": [1, 2],
         "parameters": {"detector1": {"jump": {"pre_hooks": ["fatal_hook.take"]}}},
     }
-    fresh_site.configure(programs=SMALL, settle={"accept": [1345]}, recipes={"deep": recipe})
+    fresh_site.configure(
+        programs=THREE_EXPOSURES, settle={"accept": [1345]}, recipes={"deep": recipe}
+    )
 
     said = fresh_site.snakemake(profile="profiles/default", environment=where, expect=1)
 

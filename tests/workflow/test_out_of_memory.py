@@ -5,8 +5,9 @@ from collections import Counter
 
 import pytest
 
+from tests.setup.configs import THREE_EXPOSURES
+
 CAL = re.compile(r"recalibrated/.*_cal\.fits")
-SMALL = [{"program": 1345, "observations": [2]}]  # three exposures
 LARGE = "jw01345002001_02101_00002_nrca1"
 HOOK = """
 import os, signal
@@ -30,7 +31,9 @@ def test_what_is_killed_for_memory_is_tried_alone_and_then_with_twice_as_much(fr
         "stages": [1, 2],
         "parameters": {"detector1": {"jump": {"pre_hooks": ["memory_hook.take"]}}},
     }
-    fresh_site.configure(programs=SMALL, settle={"accept": [1345]}, recipes={"deep": recipe})
+    fresh_site.configure(
+        programs=THREE_EXPOSURES, settle={"accept": [1345]}, recipes={"deep": recipe}
+    )
 
     said = fresh_site.snakemake(profile="profiles/default", environment=where)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from jwmirror.store.provenance import Provenance
+from tests.setup.configs import THREE_EXPOSURES
 
-SMALL = [{"program": 1345, "observations": [2]}]
 THREE = {"detector1": 3, "image2": 3}
 FUNCTION = "def fix(model):\n    model.data -= {level}\n    return model\n"
 
@@ -25,7 +25,9 @@ def test_a_function_between_stages_and_a_setting_of_one_run(fresh_site, tmp_path
         "parameters": {"detector1": {"jump": {"rejection_threshold": 9.0}}},
     }
     recipe = {"stages": [1, 2], "between": {"detector1..image2": "stripes.fix"}, "where": [block]}
-    fresh_site.configure(programs=SMALL, settle={"accept": [1345]}, recipes={"deep": recipe})
+    fresh_site.configure(
+        programs=THREE_EXPOSURES, settle={"accept": [1345]}, recipes={"deep": recipe}
+    )
 
     setting = "set=deep.detector1.jump.edge_size=20"
     fresh_site.snakemake("--config", setting, environment=where)

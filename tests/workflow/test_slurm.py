@@ -13,19 +13,12 @@ from jwmirror.core.model import read
 from jwmirror.core.model.jobs.attempts import Attempt
 from tests.conftest import need
 from tests.setup.processes import watch_children
-from tests.workflow.cluster import Cluster, missing
+from tests.workflow.cluster import OPTIONS, TWO_CPUS, Cluster, missing
 from tests.workflow.test_kill import SMALL, identities
 
 TOKEN = f"token-{uuid.uuid4().hex}"  # of no other process on this machine
 MARK = "JWMIRROR_TEST_MARK"
 
-# What a site writes into its copy of profiles/slurm, for nodes as small as these.
-SMALL_NODES = [
-    *("--set-threads", "calibrate_batch=2"),
-    *("--default-resources", "slurm_account=lab"),
-    *("--slurm-init-seconds-before-status-checks", "5"),
-    *("--latency-wait", "20"),
-]
 PATIENCE_S = 240
 
 
@@ -43,7 +36,7 @@ def test_first_run_on_slurm_publishes_what_one_machine_publishes(fresh_site, sit
     with Cluster() as cluster:
         environment = cluster.environment() | {"MAST_API_TOKEN": TOKEN, MARK: TOKEN[-8:]}
         run = fresh_site.start(
-            *SMALL_NODES, log=log, profile="profiles/slurm", environment=environment
+            *OPTIONS, *TWO_CPUS, log=log, profile="profiles/slurm", environment=environment
         )
         cancelling = threading.Thread(target=cancel_first_job, args=(fresh_site.mirror,))
         cancelling.start()

@@ -1,6 +1,6 @@
-"""Jobs that the executor would wait for without end: those that Slurm does not start, or preempted.
+"""Jobs that the executor would wait for without end: Slurm does not start them, or preempted them.
 
-While a run is at work, it reports the first with Slurm's reason, and requeues the others.
+While a run is at work, it reports why jobs are not started, and requeues those that were preempted.
 """
 
 import re
@@ -11,7 +11,7 @@ from jwmirror.core.grouping import group_by
 from jwmirror.core.log import print_note
 from jwmirror.engine.slurm import requeue_preempted_jobs, waiting_jobs
 
-LOOK_S = 20.0
+LOOK_S = 20.0  # between two questions to Slurm
 SHOWN = 5  # ids in a message
 # Reasons that end without anyone's doing: other jobs end, or Slurm comes to this one.
 ORDINARY = re.compile(
