@@ -1,1 +1,1 @@
-"""Pages, plots and tables for people."""
+"""Pages and tables for people."""

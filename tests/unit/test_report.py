@@ -3,13 +3,12 @@
 import io
 import shutil
 
-import numpy as np
 import pytest
 from rich.console import Console
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Doubt, Entry, Failure, Poll
-from jwmirror.report import formatting, plots
+from jwmirror.report import formatting
 from jwmirror.report.formatting import empty_table
 from jwmirror.report.history import build_history
 from jwmirror.report.status import count_files
@@ -70,17 +69,6 @@ def test_history_lists_the_ancestors_of_the_current_generation(small_mirror):
 
     assert history.line == (1,)
     assert [generation.number for generation in history.generations] == [3, 2, 1]
-
-
-def test_blocks_are_averaged_without_what_is_unknown():
-    """Shrinking keeps means, ignores NaN, and leaves NaN where nothing is known."""
-    pixels = np.array([[1.0, 3.0, np.nan, np.nan], [5.0, np.nan, np.nan, np.nan]])
-
-    small = plots.shrink(pixels, side=2)
-
-    np.testing.assert_array_equal(small, [[3.0, np.nan]])
-    assert plots.shrink(np.ones((3, 1000)), side=10).shape == (1, 10)
-    assert plots.shrink(pixels, side=4).shape == pixels.shape
 
 
 @pytest.mark.parametrize(
