@@ -167,6 +167,18 @@ def test_runs_go_on_while_the_view_is_held(runs):
     assert "held" not in after.summary
 
 
+def test_the_site_says_that_the_view_is_held(runs):
+    """On its first page."""
+    runs.run(1)
+    roll_back_to(runs.mirror, "1", 0, dry_run=False, hold=True, reason="<b>paper")
+
+    _, page, _ = runs.run(2)
+
+    text = page.read_text()
+    assert "generation 1 stays the current one (held by" in text
+    assert "&lt;b&gt;paper" in text and "<b>paper" not in text
+
+
 def test_the_commands_say_who_holds_the_view(small_mirror):
     """And since when, and why."""
     rows = list(Generations(small_mirror.root).entries())[:-1]

@@ -20,6 +20,18 @@ class Problem:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AffectedFile:
+    """A file whose object is missing or damaged."""
+
+    object: str  # path below the mirror
+    path: str  # in the view
+    recipe: str  # "" of MAST's files
+    generations: tuple[int, ...]  # that have it; none: it is kept of a pruned one
+    is_current: bool  # the current generation has it
+    results: tuple[AffectedResult, ...]  # of the kept generations, made from it
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verification:
     """The extent of a check, and the problems found."""
 
@@ -29,6 +41,7 @@ class Verification:
     objects: int  # that must exist
     bytes: int  # of these objects
     problems: tuple[Problem, ...]  # sorted
+    affected: tuple[AffectedFile, ...] = ()  # by missing and damaged objects
 
 
 @dataclass(frozen=True, kw_only=True)

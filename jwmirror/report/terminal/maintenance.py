@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Entry
 from jwmirror.core.model import maintenance as records
 from jwmirror.core.model.product import PEDIGREE
@@ -86,15 +87,34 @@ def verification_page(verification: records.Verification, all_lines: bool = Fals
     if verification.is_full:
         method = "sha256 of every byte"
     else:
-        method = "sizes only; --full checks every byte"
+        method = "sizes only, no bytes were read; --full reads every byte"
     objects = formatting.count(verification.objects, "stored file")
     checked = (
         f"{formatting.count(verification.generations, 'generation')}, "
         f"{objects}, {formatting.size(verification.bytes)} in total ({method}): "
     )
-    lines = [_problem(problem) for problem in verification.problems]
-    summary = formatting.count(len(lines), "problem") if lines else "no problems found"
+    problems = verification.problems
+    summary = formatting.count(len(problems), "problem") if problems else "no problems found"
+    affected = group_by(verification.affected, lambda each: each.object)
+    lines = [
+        line
+        for problem in problems
+        for line in (_problem(problem), *_affected_lines(affected.get(problem.path, ())))
+    ]
     return Group(Text(checked + summary), *formatting.shortened(lines, all_lines))
+
+
+def _affected_lines(files: Sequence[records.AffectedFile]) -> Iterator[str]:
+    """Yield what the damage of one object affects."""
+    for file in files:
+        origin = f"recipe {file.recipe}" if file.recipe else "from MAST"
+        numbers = formatting.ranges(file.generations)
+        of = f"generations {numbers}" if numbers else "kept of a pruned generation"
+        now = ", the current one among them" if file.is_current else ""
+        yield f"  affects {file.path} ({origin}; {of}{now})"
+    for result in files[0].results if files else ():
+        numbers = formatting.ranges(result.generations)
+        yield f"  from which was made {result.recipe}: {result.result} (generations {numbers})"
 
 
 def repairs_page(

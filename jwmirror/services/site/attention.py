@@ -133,8 +133,13 @@ def _stop_words(rule: str, why: str) -> str:
 
 
 def _rollback(status: Status) -> Iterator[Notice]:
-    if status.undone:
-        number = status.generation.number if status.generation else 0
+    number = status.generation.number if status.generation else 0
+    if status.hold:
+        yield Notice(
+            subject=status.hold.notice(number),
+            why=("what is not shown:", *status.undone) if status.undone else (),
+        )
+    elif status.undone:
         yield Notice(
             subject=f"generation {number} is shown after a rollback",
             why=("the next run publishes again:", *status.undone),
@@ -167,7 +172,7 @@ KINDS: tuple[tuple[str, str, Level, Callable[[Status], Iterator[Notice]]], ...] 
     ("failed", "failed", "bad", _failed),
     ("stopped", "runs that ended before they published", "bad", _stopped),
     ("doubts", "not believed or not read at MAST", "bad", _doubted),
-    ("rollback", "rolled back", "warn", _rollback),
+    ("rollback", "rolled back, or held", "warn", _rollback),
     ("quality", "results with caveats, or not published", "warn", _judged),
     ("references", "references corrected, retracted or not verified by CRDS", "warn", _references),
     ("waiting", "waiting to be calibrated", "warn", _waiting),
