@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -103,7 +104,8 @@ def _started(
     )
 
 
-def _end(output: object) -> str:
+def _end(output: IO[bytes]) -> str:
+    """Return the last lines of what a program printed."""
     output.seek(0)
     return f":\n{output.read().decode(errors='replace')[-4000:]}"
 

@@ -15,6 +15,7 @@ from jwmirror.core.model.jobs.attempts import Attempt
 from jwmirror.core.model.run import Executor
 from jwmirror.services.run.jobs import folders, waiting
 from jwmirror.services.run.jobs.folders import (
+    JobWatch,
     close_work,
     job_folder,
     open_work,
@@ -142,6 +143,21 @@ def test_jobs_of_slurm_are_awaited_by_what_slurm_says(work, files, monkeypatch, 
     message = capsys.readouterr().err
     assert f"Cancelled 2 jobs of run {RUN}, which was killed: 13, 14." in message
     assert "Waiting for 1 job" in message and "Slurm job 11" in message
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        ({"slurm_id": "11"}, "Slurm job 11"),
+        ({"other_id": "17.server"}, "job 17.server of the scheduler, process 4 on n1"),
+        ({}, "process 4 on n1"),
+    ],
+)
+def test_a_job_that_is_awaited_is_named_as_its_scheduler_knows_it(tmp_path, ids, words):
+    """So that the user can end it."""
+    attempt = Attempt(number=1, host="n1", pid=4, **ids)
+
+    assert JobWatch(tmp_path, attempt).description == words
 
 
 def test_a_job_that_slurm_requeues_does_not_wait_for_its_former_execution(

@@ -132,7 +132,9 @@ class JobWatch:
         """The job, for people who look for it."""
         if self._attempt.slurm_id:
             return f"Slurm job {self._attempt.slurm_id}"
-        return f"process {self._attempt.pid} on {self._attempt.host}"
+        process = f"process {self._attempt.pid} on {self._attempt.host}"
+        job = self._attempt.other_id
+        return f"job {job} of the scheduler, {process}" if job else process
 
     def is_over(self) -> bool:
         """Return whether the job has ended; call it every second."""
