@@ -113,6 +113,30 @@ def test_integrations_count_if_any_input_has_them():
     assert memory.stage_bytes(mixed, header(100, 5, 7)) == 300_000_000 + PIXELS * 210 * 2 * 7
 
 
+@pytest.mark.parametrize(
+    ("pipeline", "mode", "inputs", "least", "most"),
+    [
+        ("spec2", "MIR_MRS", 1, 1.0, 2.5),
+        ("spec3", "MIR_MRS", 24, 3.0, 8.0),
+        ("spec2", "NRS_IFU", 1, 2.0, 5.0),
+        ("spec3", "NRS_IFU", 8, 4.0, 10.0),
+        ("spec2", "NRS_MSASPEC", 3, 4.0, 10.0),
+        ("spec3", "NRS_MSASPEC", 12, 10.0, 24.0),
+        ("spec2", "NRC_WFSS", 1, 3.0, 8.0),
+    ],
+)
+def test_cubes_and_many_spectra_need_more_than_images(pipeline, mode, inputs, least, most):
+    """In GB, of a full frame of the mode's detectors; a prior, which no measurement supports."""
+    size = (1032, 1024) if mode == "MIR_MRS" else (2048, 2048)
+    said = {"subarray.xsize": size[0], "subarray.ysize": size[1]}
+    headers = [header(groups=1, **said, **{"exposure.type": each}) for each in (mode, "MIR_IMAGE")]
+
+    spectra, image = (memory.stage_bytes(stage(pipeline, inputs, "cal"), each) for each in headers)
+
+    assert least * GB <= spectra <= most * GB
+    assert spectra > 1.3 * image
+
+
 @pytest.mark.parametrize("end", ["start", "end"])
 def test_half_of_a_segment_says_nothing(end):
     """Then the integrations are those of the exposure."""

@@ -9,10 +9,9 @@ measured for NIRCam imaging on one core; for other modes it is an order of magni
 from collections.abc import Iterable, Iterator, Mapping
 
 from jwmirror.core.model import Derivation
-from jwmirror.core.model.derivation import whole_pipeline
 from jwmirror.core.model.plan import StageTimes
 from jwmirror.pipeline.headers import header_value
-from jwmirror.planning.estimates.shape import samples_read, shape_of
+from jwmirror.planning.estimates.shape import mode_of, samples_read, shape_of
 
 TIMES_SCHEME = 1  # version of what is assumed and of kinds: 1 more with each change of them
 ASSUMED = {  # pipeline -> seconds of any stage; microseconds for each value that is read
@@ -57,9 +56,8 @@ def stage_seconds(derivation: Derivation, header: str, times: Times) -> float:
 
 def assumed_seconds(derivation: Derivation, header: str) -> float:
     """Return the seconds that a stage is assumed to take before any was timed."""
-    pipeline = whole_pipeline(derivation.pipeline)
-    exposure_type = header_value(header, "exp_type") if header else ""
-    seconds, microseconds = ASSUMED_OF_TYPES.get((pipeline, exposure_type), ASSUMED[pipeline])
+    mode = mode_of(derivation, header)
+    seconds, microseconds = ASSUMED_OF_TYPES.get(mode, ASSUMED[mode[0]])
     return seconds + microseconds / 1e6 * samples_read(derivation, shape_of(header))
 
 

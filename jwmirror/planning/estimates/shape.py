@@ -4,10 +4,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from jwmirror.core.model import Derivation
+from jwmirror.core.model.derivation import whole_pipeline
 from jwmirror.core.model.parameters import PlainMapping
 from jwmirror.pipeline import headers
 
 FULL = 2048  # pixels on a side, if the header does not say
+CUBES = {  # (pipeline, exposure type) -> voxels of the cubes for each pixel of the detector
+    ("spec2", "MIR_MRS"): 4,  # 45 x 45 x 2,100: two channels of a band
+    ("spec3", "MIR_MRS"): 15,  # 70 x 70 x 3,300: three bands of a channel; rotated
+    ("spec2", "NRS_IFU"): 1.7,  # 60 x 60 x 1,950
+    ("spec3", "NRS_IFU"): 3.3,  # 60 x 60 x 3,900
+}
 WITH_INTEGRATIONS = ("rateints.fits", "calints.fits", "crfints.fits")
 
 
@@ -28,6 +35,12 @@ def shape_of(header: str) -> Shape:
     if headers.IRS2 in str(values.get("meta.exposure.readpatt", "")).upper():
         pixels = round(pixels * headers.IRS2_ROWS / FULL)
     return Shape(pixels, _size(values, "exposure.ngroups", 1), _integrations(values))
+
+
+def mode_of(derivation: Derivation, header: str) -> tuple[str, str]:
+    """Return the pipeline of a stage and the exposure type ("" if the header is unread)."""
+    exposure_type = headers.header_value(header, "exp_type") if header else ""
+    return whole_pipeline(derivation.pipeline), exposure_type
 
 
 def images_read(derivation: Derivation, shape: Shape) -> int:
