@@ -3,17 +3,20 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from jwmirror.core.model import Recipe, Where
 from jwmirror.core.model.recipe import Exclusion
 from jwmirror.core.model.stored import Setup
+from jwmirror.planning.resolvers.local import ResolvedStage
+from jwmirror.services.inspect.answers import changed_parameters as changed
 from jwmirror.services.inspect.answers.bibliography import ENTRIES
 from jwmirror.services.inspect.answers.citation import cite_generation
 from jwmirror.store.generations import Generations
 from tests.setup.command_line import answer, run
-from tests.setup.mirrors import EXPOSURE, MOSAIC
+from tests.setup.mirrors import EXPOSURE, MOSAIC, made_from
 
 VERSIONS = {"jwst": "3.0.0", "astropy": "7.2.0", "crds": "14.0.3", "numpy": "2.4.0"}
 DEEP = Recipe(
@@ -26,6 +29,63 @@ DEEP = Recipe(
     where=(Where(match={"detector": "NRCB1"}, parameters={"detector1": {"ramp_fit": {"n": 1}}}),),
     exclude=(Exclusion(match={"file": "jw01345001001_02101_00009_*"}, because="100% stray light"),),
 )
+
+
+class OwnValues:
+    """What the pipeline and CRDS would set, in place of a jwst with references."""
+
+    engine: ClassVar = {"jwst": "3.0.0", "stcal": "1.15.0"}
+
+    def of(self, python, context):
+        """The same for each environment and context."""
+        return self
+
+    def resolve(self, pipeline, header, asked):
+        """Two values of one step."""
+        steps = {"photom": {"skip": False, "threshold": 3.0, "other": 1}}
+        return ResolvedStage(parameters={"steps": steps}, references={})
+
+
+@pytest.fixture
+def compared(empty_mirror, monkeypatch):
+    """A function that cites a result with a threshold of 4.0, of a recipe with these parameters."""
+    monkeypatch.setattr(changed, "_resolvers", lambda *_: OwnValues())
+    monkeypatch.setattr(changed, "science_headers", lambda *_: ["{}"])
+    made = made_from("image2", EXPOSURE, "x_rate.fits", photom={"threshold": 4.0, "other": 1})
+    empty_mirror.make(made, f"{EXPOSURE}_cal.fits", lambda path: path.write_bytes(b"x"))
+
+    def cite(parameters, where=()):
+        recipe = Recipe(name="deep", programs=(), parameters=parameters, where=where)
+        setup = Setup(config={}, recipes=(recipe,), software={"": VERSIONS})
+        rows = [*empty_mirror.rows.values()]
+        Generations(empty_mirror.root).publish(rows, "", {"n": str(parameters)}, setup=setup)
+        (found,) = cite_generation(empty_mirror.root).recipes
+        return found
+
+    return cite
+
+
+def test_parameters_that_the_pipeline_would_have_set_so_are_left_out(compared, monkeypatch):
+    """By their values in the results; if that is not known, all that the recipe sets is there."""
+    said = {"image2": {"photom": {"threshold": 4, "other": 1}}}
+    block = Where(match={"detector": "NRCA1"}, parameters={"image2": {"photom": {"threshold": 9}}})
+
+    found = compared(said, (block,))
+    monkeypatch.setattr(OwnValues, "engine", {"jwst": "2.0.0"})
+    unknown = compared(said, (block,))
+
+    assert found.is_compared and not unknown.is_compared
+    assert [(each.name, each.value) for each in found.parameters] == [
+        ("image2.photom.threshold", "4")
+    ]
+    assert len(unknown.parameters) == 3
+
+
+def test_a_recipe_whose_values_are_the_same_sets_nothing(compared):
+    """The paragraph says so."""
+    found = compared({"image2": {"photom": {"other": 1}}})
+
+    assert found.is_compared and found.parameters == ()
 
 
 @pytest.fixture

@@ -24,7 +24,10 @@ from jwmirror.planning.levels import AssociationLevel
 from jwmirror.planning.plan import plan_associations
 from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.resolvers.local import ResolvedStage
-from jwmirror.planning.resolvers.parameter_sources import parameter_sources
+from jwmirror.planning.resolvers.parameter_sources import (
+    parameter_sources,
+    parameters_set_otherwise,
+)
 from jwmirror.report.explanation import RecipePreview, StagePreview
 from jwmirror.report.status import Preview, build_status
 from jwmirror.report.terminal.explain import outlook_page
@@ -431,6 +434,15 @@ def test_a_value_that_would_be_another_now_is_told_with_it():
     found = parameter_sources(made, recipe, [HEADER], Layered(jump={"n": 4}))
 
     assert found == {"jump.n": "changed since: now 4, from recipe deep"}
+
+
+def test_what_the_pipeline_and_crds_would_have_set_is_known():
+    """Only values that are others are set otherwise; without a step's parameter, all of it."""
+    made = derivation(product="p", parameters={"steps": {"jump": {"n": 4, "m": 1.0, "new": 2}}})
+
+    found = parameters_set_otherwise(made, [HEADER], Layered(jump={"n": 3, "m": 1.0}))
+
+    assert found == {"jump.n": "4", "jump.new": "2"}
 
 
 def test_a_value_in_its_former_form_is_the_same(monkeypatch):

@@ -11,6 +11,23 @@ from jwmirror.planning.resolvers.by_environment import resolve_stage
 from jwmirror.planning.resolvers.local import Resolver
 
 
+def parameters_set_otherwise(
+    derivation: Derivation, members: Sequence[str], resolver: Resolver
+) -> dict[str, str]:
+    """Return the values of a result's parameters that are not those of the pipeline and of CRDS.
+
+    By full name (jump.rejection_threshold), as JSON. `members` as in resolve_stage.
+    """
+    plain = resolve_stage(resolver, Recipe(name="", programs=()), derivation.pipeline, members)
+    without, former = by_full_name(plain.parameters), by_full_name(plain.former or {})
+    made = {name: canonical(value) for name, value in by_full_name(derivation.parameters).items()}
+    return {
+        name: value
+        for name, value in made.items()
+        if value not in (canonical(without.get(name)), canonical(former.get(name, "")))
+    }
+
+
 def parameter_sources(
     derivation: Derivation, recipe: Recipe, members: Sequence[str], resolver: Resolver
 ) -> dict[str, str]:

@@ -131,11 +131,11 @@ def parameter_origins(
     if made is None:
         unknown = f"recipe {base} has no published result {derivation.product}"
         return {}, f"{unknown}, so the sources of parameters are not known."
-    science = [item for item in made.inputs if item.role == SCIENCE]
-    members = ["" if i.path else _header(results.mirror, files, i.name) for i in science]
+    members = science_headers(made, files, results.mirror)
     if not members[0]:
-        first = science[0].path or _deciding_files(science[0].name)[0]
-        return {}, f"{first} is not in the mirror, so the sources of parameters are not known."
+        first = next(item for item in made.inputs if item.role == SCIENCE)
+        name = first.path or deciding_files(first.name)[0]
+        return {}, f"{name} is not in the mirror, so the sources of parameters are not known."
     try:
         resolver = resolvers.of(recipe.python, recipe.context)
         return parameter_sources(derivation, recipe, members, resolver), ""
@@ -143,13 +143,22 @@ def parameter_origins(
         return {}, str(error)
 
 
+def science_headers(made: Derivation, files: Mapping[str, Entry], mirror: Path) -> list[str]:
+    """Return the headers that decide about the science inputs of a result; "" where unknown.
+
+    `files` are MAST's, by name.
+    """
+    science = [item for item in made.inputs if item.role == SCIENCE]
+    return ["" if item.path else _header(mirror, files, item.name) for item in science]
+
+
 def _header(mirror: Path, files: Mapping[str, Entry], name: str) -> str:
     """Return the header that decides about an input; "" if it is unknown. `files` are MAST's."""
-    file = next((files[name] for name in _deciding_files(name) if name in files), None)
+    file = next((files[name] for name in deciding_files(name) if name in files), None)
     return described_input(mirror, file).header if file else ""
 
 
-def _deciding_files(name: str) -> list[str]:
+def deciding_files(name: str) -> list[str]:
     """Return whose header decides about an input, if it is in the mirror, as in planning.inputs.
 
     It is that of the raw exposure, or of the file that the recipe starts from; of a file on which

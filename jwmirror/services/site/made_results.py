@@ -17,7 +17,7 @@ from jwmirror.pipeline.installed import can_recalibrate
 from jwmirror.report.explanation import parameters_by_step
 from jwmirror.report.site.records import FileLink, MeasuredChange, ResultVersion, SetValue
 from jwmirror.report.site.rendering import text_of
-from jwmirror.services.inspect.answers.citation import set_parameters
+from jwmirror.services.inspect.answers.changed_parameters import set_parameters
 from jwmirror.services.site.shown_rows import ShownRow
 from jwmirror.store.provenance import Provenance
 

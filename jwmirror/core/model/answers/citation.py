@@ -15,7 +15,7 @@ class CitedObservation:
 
 @dataclass(frozen=True, kw_only=True)
 class SetParameter:
-    """One parameter that a recipe sets, in place of the pipeline's own value."""
+    """One parameter that a recipe sets."""
 
     name: str  # detector1.jump.rejection_threshold
     value: str  # as JSON
@@ -33,6 +33,9 @@ class CitedRecipe:
     contexts: tuple[str, ...]  # of CRDS: the newest that each result was found valid under
     parameters: tuple[SetParameter, ...]
     is_recorded: bool  # False: an earlier jwmirror published it, so parameters are not listed
+    # True: without parameters to which the pipeline or CRDS would have given the same value
+    is_compared: bool = False
+    uses_gaia: bool = False  # mosaics of it are aligned to stars of Gaia
     excluded: dict[str, str]  # exposures that it leaves out -> the reason
 
 

@@ -44,6 +44,8 @@ def _facts(citation: records.Citation) -> Iterator[str]:
         for each in recipe.parameters:
             where = f", for {each.where}" if each.where else ""
             yield f"  {each.name}: {each.value}{where}"
+        if recipe.parameters and not recipe.is_compared:
+            yield "  (all that the recipe sets; not compared with the pipeline's own values)"
         if not recipe.is_recorded:
             yield "  parameters are not recorded with this generation; `jwmirror explain` has them"
         for match, because in recipe.excluded.items():

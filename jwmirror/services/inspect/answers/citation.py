@@ -2,16 +2,14 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.core.grouping import group_by
-from jwmirror.core.jsonio import canonical
 from jwmirror.core.matching import describe_match
-from jwmirror.core.model import UPSTREAM, Recipe
+from jwmirror.core.model import UPSTREAM
 from jwmirror.core.model.answers import citation as records
-from jwmirror.core.model.parameters import PlainMapping
 from jwmirror.core.model.stored import Setup
 from jwmirror.core.names import (
     INSTRUMENTS,
@@ -21,14 +19,17 @@ from jwmirror.core.names import (
 )
 from jwmirror.pipeline.engine_content import ENGINE
 from jwmirror.services.inspect.answers.bibliography import bibtex
+from jwmirror.services.inspect.answers.changed_parameters import changed_parameters, set_parameters
 from jwmirror.services.inspect.answers.selection import Row, described_rows
 from jwmirror.store.access import may_be_read
 from jwmirror.store.maintenance.lookup import generation_named
+from jwmirror.store.manifest import Entries
 from jwmirror.store.pins import CURRENT
 from jwmirror.store.provenance import Provenance
 
 OF_MAST = {"cal_ver": "CAL_VER", "crds_ctx": "CRDS_CTX", "sdp_ver": "SDP_VER"}
 SOFTWARE = ("jwst", "crds", "astropy", "astroquery", "numpy", "snakemake", "jwmirror")
+CATALOGUE = "abs_refcat"  # the parameter that names a catalogue, and the reference with its stars
 OF_MIRROR = ("astropy", "astroquery", "snakemake", "jwmirror")  # without recalibrated files
 
 
@@ -44,10 +45,12 @@ def cite_generation(
         StoreError: there is no such generation, or it was pruned.
     """
     generation, may_read = generation_named(root, name), is_shown or may_be_read(root)
-    rows = list(described_rows(generation.entries()))
+    entries = generation.entries()
+    rows = list(described_rows(entries))
     allowed = [row for row in rows if may_read(row["sha256"])]
     setup = generation.setup()
-    recipes = tuple(_recipes(root, [r for r in allowed if r["origin"] != UPSTREAM], setup))
+    of_recipes = [row for row in allowed if row["origin"] != UPSTREAM]
+    recipes = tuple(_recipes(root, of_recipes, setup, entries))
     citation = records.Citation(
         mirror=str(root),
         generation=generation.number,
@@ -104,7 +107,9 @@ def _values_at_mast(rows: Iterable[Row]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _recipes(root: Path, rows: Iterable[Row], setup: Setup | None) -> Iterator[records.CitedRecipe]:
+def _recipes(
+    root: Path, rows: Iterable[Row], setup: Setup | None, entries: Entries
+) -> Iterator[records.CitedRecipe]:
     """Yield the results of each recipe, with the versions that made them."""
     known = {recipe.name: recipe for recipe in setup.recipes} if setup else {}
     software = Provenance(root).software
@@ -115,48 +120,47 @@ def _recipes(root: Path, rows: Iterable[Row], setup: Setup | None) -> Iterator[r
             each: tuple(sorted({versions[each] for versions in made_with if each in versions}))
             for each in ENGINE
         }
+        parameters = set_parameters(recipe) if recipe else ()
+        changed = None
+        if recipe and setup:
+            made = sorted({(row["key"], row["context"]) for row in of_recipe})
+            changed = changed_parameters(root, recipe, made, entries, setup) if parameters else ()
         yield records.CitedRecipe(
             recipe=name,
             pipelines=tuple(sorted({row["result"].partition("/")[0] for row in of_recipe} - {""})),
             results=len(made_with),
             versions={each: versions for each, versions in found.items() if versions},
             contexts=tuple(sorted({row["context"] for row in of_recipe if row["context"]})),
-            parameters=tuple(set_parameters(recipe)) if recipe else (),
+            parameters=parameters if changed is None else changed,
             is_recorded=recipe is not None,
+            is_compared=changed is not None,
+            uses_gaia=_names_gaia(parameters) or _has_gaia(root, of_recipe),
             excluded={describe_match(e.match): e.because for e in recipe.exclude} if recipe else {},
         )
 
 
-def set_parameters(recipe: Recipe) -> Iterator[records.SetParameter]:
-    """Yield what a recipe sets: for all exposures, in its where-blocks, and for this run."""
-    yield from _leaves(recipe.parameters, "")
-    for block in recipe.where:
-        yield from _leaves(block.parameters, describe_match(block.match))
-    yield from _leaves(recipe.settings, "")
-
-
-def _leaves(
-    parameters: PlainMapping, where: str, above: str = ""
-) -> Iterator[records.SetParameter]:
-    for name, value in parameters.items():
-        full = f"{above}{name}"
-        if isinstance(value, Mapping):
-            yield from _leaves(value, where, f"{full}.")
-        else:
-            yield records.SetParameter(name=full, value=canonical(value), where=where)
-
-
-def _uses_gaia(recipes: Iterable[records.CitedRecipe]) -> bool:
-    set_parameters = (each for recipe in recipes for each in recipe.parameters)
+def _names_gaia(parameters: Iterable[records.SetParameter]) -> bool:
     return any(
-        each.name.endswith(".abs_refcat") and "GAIA" in each.value.upper()
-        for each in set_parameters
+        each.name.endswith(f".{CATALOGUE}") and "GAIA" in each.value.upper() for each in parameters
+    )
+
+
+def _has_gaia(root: Path, rows: Iterable[Row]) -> bool:
+    """Return whether a mosaic was aligned to Gaia, which CRDS may ask for: NIRISS images."""
+    provenance = Provenance(root)
+    mosaics = sorted({row["key"] for row in rows if row["result"].startswith("image3/")})
+    made = (provenance.read_if_allowed(key) for key in mosaics)
+    references = (record.derivation.references for record in made if record)
+    return any(
+        name.endswith(f".{CATALOGUE}") and "gaia" in file
+        for each in references
+        for name, (file, _) in each.items()
     )
 
 
 def _cited(recipes: tuple[records.CitedRecipe, ...]) -> tuple[str, ...]:
     """Return the names of the entries that belong into the bibliography."""
-    gaia = ("gaia",) if _uses_gaia(recipes) else ()
+    gaia = ("gaia",) if any(each.uses_gaia for each in recipes) else ()
     return ("jwst-mission", *(SOFTWARE if recipes else OF_MIRROR), *gaia)
 
 
@@ -181,7 +185,7 @@ def _sentences(citation: records.Citation) -> Iterator[str]:
         yield from _sentences_on(recipe)
     if citation.recipes:
         yield r"The pipeline uses astropy \citep{astropy} and NumPy \citep{numpy}."
-    if _uses_gaia(citation.recipes):
+    if any(each.uses_gaia for each in citation.recipes):
         yield r"Images were aligned to stars of Gaia DR3 \citep{gaia}."
     yield (
         rf"The state of the data is that of {citation.made_at[:10]}, recorded by jwmirror "

@@ -1,0 +1,116 @@
+"""Which parameters of a recipe make its results differ from what the pipeline makes by itself."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from jwmirror.core.errors import JwmirrorError
+from jwmirror.core.jsonio import canonical
+from jwmirror.core.matching import describe_match
+from jwmirror.core.model import UPSTREAM, Derivation, Recipe
+from jwmirror.core.model.answers.citation import SetParameter
+from jwmirror.core.model.derivation import whole_pipeline
+from jwmirror.core.model.parameters import PlainMapping
+from jwmirror.core.model.stored import Entry, Setup
+from jwmirror.pipeline.installed import why_not_recalibrating
+from jwmirror.pipeline.parameters.resolution import WITHIN, flatten
+from jwmirror.planning.resolvers.by_environment import Resolvers
+from jwmirror.planning.resolvers.parameter_sources import parameters_set_otherwise
+from jwmirror.services.inspect.recipe_preview import deciding_files, science_headers
+from jwmirror.services.run.references import offline_resolvers
+from jwmirror.store.manifest import Entries
+from jwmirror.store.provenance import Provenance
+from jwmirror.store.runs import last_references
+
+Made = Sequence[tuple[str, str]]  # results: key, and the CRDS context that it is valid under
+Set = Mapping[str, set[str]]  # full name with the pipeline -> values, as JSON
+
+
+def set_parameters(recipe: Recipe) -> tuple[SetParameter, ...]:
+    """Return what a recipe sets: for all exposures, in its where-blocks, and for one run."""
+    return (
+        *_leaves(recipe.parameters, ""),
+        *(each for b in recipe.where for each in _leaves(b.parameters, describe_match(b.match))),
+        *_leaves(recipe.settings, ""),
+    )
+
+
+def _leaves(parameters: PlainMapping, where: str) -> Iterator[SetParameter]:
+    for (pipeline, step, name), value in flatten(parameters).items():
+        full = ".".join(filter(None, (pipeline, step.replace(WITHIN, "."), name)))
+        yield SetParameter(name=full, value=canonical(value), where=where)
+
+
+def changed_parameters(
+    root: Path, recipe: Recipe, made: Made, rows: Entries, setup: Setup
+) -> tuple[SetParameter, ...] | None:
+    """Return what a recipe sets, without values that the pipeline or CRDS would have given, too.
+
+    None if that is not known: jwst is not installed, or is another version than made the results;
+    references or headers are not there; or this user may not read a record.
+    """
+    if why_not_recalibrating("cite"):
+        return None
+    try:
+        differing = _set_otherwise(root, recipe, made, rows, setup)
+    except JwmirrorError:
+        return None
+    if differing is None:
+        return None
+    return tuple(each for each in set_parameters(recipe) if _is_among(each, differing))
+
+
+def _is_among(parameter: SetParameter, differing: Set) -> bool:
+    """Return whether some result has the value of a parameter; values have the types of keys."""
+    known = differing.get(parameter.name, set())
+    pipeline, _, inner = parameter.name.partition(".")
+    of_step = f"{pipeline}.{inner.partition('.')[0]}.steps"  # all of the inner steps of one
+    return of_step in differing or any(_same(parameter.value, value) for value in known)
+
+
+def _same(one: str, other: str) -> bool:
+    words = [text.strip('"').lower() for text in (one, other)]
+    try:
+        return words[0] == words[1] or float(words[0]) == float(words[1])
+    except ValueError:
+        return Path(words[0]).name == Path(words[1]).name
+
+
+def _set_otherwise(
+    root: Path, recipe: Recipe, made: Made, rows: Entries, setup: Setup
+) -> Set | None:
+    provenance, found = Provenance(root), dict[str, set[str]]()
+    records = [(provenance.read_if_allowed(key), context) for key, context in made]
+    derivations = [(record.derivation, context) for record, context in records if record]
+    resolvers = _resolvers(root, setup)
+    if len(derivations) < len(made) or resolvers is None or recipe.products_of:
+        return None
+    files = _deciding_rows(rows, [derivation for derivation, _ in derivations])
+    for derivation, context in derivations:
+        resolver = resolvers.of(recipe.python, context)
+        headers = science_headers(derivation, files, root)
+        if not all(headers) or dict(resolver.engine) != derivation.engine:
+            return None
+        for name, value in parameters_set_otherwise(derivation, headers, resolver).items():
+            full = f"{whole_pipeline(derivation.pipeline)}.{name}"
+            found.setdefault(full, set()).add(value)
+    return found
+
+
+def _resolvers(root: Path, setup: Setup) -> Resolvers | None:
+    """Return resolvers on the reference cache that the config named."""
+    references, last = setup.config.get("references") or {}, last_references(root)
+    cache = Path(references.get("cache") or "crds_cache")
+    if last is None or not cache.is_dir():
+        return None
+    return offline_resolvers(cache, replace(last, findings=()))
+
+
+def _deciding_rows(rows: Entries, derivations: Sequence[Derivation]) -> dict[str, Entry]:
+    """Return the files of MAST by name, of those whose headers may decide about inputs."""
+    names = {item.name for derivation in derivations for item in derivation.inputs}
+    wanted = {each for name in names for each in deciding_files(name)}
+    upstream = rows.where("origin", UPSTREAM)
+    paths = enumerate(upstream.column("path"))
+    places = [row for row, path in paths if path.rpartition("/")[2] in wanted]
+    return {entry.filename: entry for entry in upstream.rows(places)}
