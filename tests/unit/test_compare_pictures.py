@@ -280,6 +280,22 @@ def test_means_of_blocks_ignore_nan_and_leave_no_pixel_out():
     assert np.isnan(empty.means).all()
 
 
+def test_of_many_slits_the_first_with_values_is_drawn(tmp_path):
+    """Slits are known by their number, whatever the number of pixels; the note says which it is."""
+    for name, level in (("old", 1.0), ("new", 2.0)):
+        hdus = [fits.PrimaryHDU()]
+        for slit in (1, 2, 3):
+            pixels = np.full((10 + slit, 40), np.nan if slit == 1 else level * slit, "f4")
+            hdus.append(fits.ImageHDU(pixels, name="SCI", ver=slit))
+            hdus.append(fits.ImageHDU(np.ones_like(pixels), name="ERR", ver=slit))
+        fits.HDUList(hdus).writeto(tmp_path / name)
+
+    slits = drawn(tmp_path, RATE.replace("rate", "cal"))
+
+    assert slits.summary == "100 % of the pixels changed, by 2 sigma (median of those)"
+    assert "of the 3 images in the file, SCI,2 is shown and measured" in slits.notes
+
+
 @pytest.mark.parametrize(("shape", "is_below"), [((64, 2048), True), ((2048, 64), False)])
 def test_long_images_are_long_pictures(shape, is_below, tmp_path):
     """Wide subarrays are below each other, so that they can be seen."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jwmirror.compare.fitsfiles import opened_hdus
+from jwmirror.compare.fitsfiles import is_image, opened_hdus
 from jwmirror.compare.pictures.alignment import aligned, orientation
 from jwmirror.compare.pictures.builder import Drawing, unit_of
 from jwmirror.compare.pictures.lightcurves import draw_light_curves
@@ -30,6 +30,7 @@ from jwmirror.compare.pictures.spectra import MOST, draw_spectra
 
 MOSAIC_SIDE, CUBE_SIDE, THUMBNAIL_SIDE = 900, 280, 200  # pixels of a picture
 ENLARGED_SIDE = 600  # of a small mosaic
+MOST_SLITS = 50  # of which the first with values is looked for
 LONGER = 3  # times as long is the picture of a long image: a subarray, or a slit
 SCIENCE = "SCI"
 Hdus = Mapping[str, Any]  # HDUs of astropy by name
@@ -86,28 +87,47 @@ def _draw_cube(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus) -> None:
 
 
 def _draw_exposure(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus, on_sky: bool) -> None:
-    shapes = _shapes(old_hdus, new_hdus)
+    name, images = _image_to_draw(old_hdus, new_hdus)
+    shapes = _shapes(old_hdus, new_hdus, name)
     alignment = aligned(old_hdus, new_hdus, *shapes, on_sky=on_sky)
     side = THUMBNAIL_SIDE * (LONGER if is_long(*shapes[1][-2:]) else 1)
-    result = read_pair(old_hdus, new_hdus, SCIENCE, alignment, side)
-    unit = _unit(new_hdus)
+    result = read_pair(old_hdus, new_hdus, name, alignment, side)
+    unit = _unit(new_hdus, name)
     draw_strip(drawing, result.maps, unit, side)
     describe(drawing, result, unit)
-    if (flags := flag_changes(old_hdus, new_hdus, SCIENCE)) is not None:
+    if (flags := flag_changes(old_hdus, new_hdus, name)) is not None:
         drawing.state("pixels with other flags", f"{flags[0]:,}", "; ".join(flags[1]))
-    images = sum(name.partition(",")[0] == SCIENCE for name in new_hdus)
     if images > 1:
-        drawing.note(f"of the {images} images in the file, the first is shown and measured")
+        drawing.note(f"of the {images} images in the file, {name} is shown and measured")
     drawing.note(*alignment.notes, result.planes_in_words)
 
 
-def _shapes(old_hdus: Hdus, new_hdus: Hdus) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    old, new = (checked_image(hdus, SCIENCE).shape for hdus in (old_hdus, new_hdus))
+def _image_to_draw(old_hdus: Hdus, new_hdus: Hdus) -> tuple[str, int]:
+    """Return the first of the science images (of slits) with values in both versions; their number.
+
+    Without such an image, the first one.
+    """
+    names = [name for name in new_hdus if name.partition(",")[0] == SCIENCE]
+    for name in names[:MOST_SLITS] if len(names) > 1 else ():
+        images = [hdus[name] for hdus in (old_hdus, new_hdus) if name in hdus]
+        if len(images) == 2 and all(map(_has_values, images)):
+            return name, len(names)
+    return next(iter(names), SCIENCE), len(names)
+
+
+def _has_values(hdu: Any) -> bool:  # Any: an HDU of astropy
+    return bool(is_image(hdu) and hdu.size and np.isfinite(hdu.section[:]).any())
+
+
+def _shapes(
+    old_hdus: Hdus, new_hdus: Hdus, name: str = SCIENCE
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    old, new = (checked_image(hdus, name).shape for hdus in (old_hdus, new_hdus))
     return old, new
 
 
-def _unit(hdus: Hdus) -> str:
-    return unit_of(hdus[SCIENCE].header.get("BUNIT"))
+def _unit(hdus: Hdus, name: str = SCIENCE) -> str:
+    return unit_of(hdus[name].header.get("BUNIT"))
 
 
 def _state_inputs(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus) -> None:

@@ -157,7 +157,7 @@ class ImageResult:
         """The numbers of planes and pixels that maps are the mean of; "" of single ones."""
         if self.planes == 1:
             return self.maps.in_words
-        part = f"every {self.plane_step}th plane was read" if self.plane_step > 1 else ""
+        part = f"one plane in {self.plane_step} was read" if self.plane_step > 1 else ""
         mean = f"the mean of {self.planes} planes (integrations or wavelengths) is shown"
         return "; ".join(filter(None, (mean, part, self.maps.in_words)))
 
