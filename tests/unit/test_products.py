@@ -1,14 +1,17 @@
 """`jwmirror products`: what the kinds of products are, what there is, how it belongs together."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from jwmirror.core.names import parse_product
 from jwmirror.pipeline.parameters.vocabulary import SUFFIXES_OF_MAST
 from jwmirror.services.inspect.answers.contents import mirror_contents
-from jwmirror.services.inspect.answers.product_kinds import KINDS, LEVELS
+from jwmirror.services.inspect.answers.product_kinds import KINDS, LEVELS, kind_of
+from tests.conftest import need
 from tests.setup.command_line import answer, run
 from tests.setup.mirrors import EXPOSURE, MOSAIC
 
@@ -38,6 +41,18 @@ def rolled_up(small_mirror):
     small_mirror.rows[path] = replace(small_mirror.rows.pop(cube.path), path=path)
     small_mirror.publish("more")
     return small_mirror
+
+
+def test_every_suffix_of_real_names_has_a_meaning():
+    """Of all instruments and modes; wfscmb has a number."""
+    path = Path(os.environ.get("JWMIRROR_REAL_DATA", "")) / "names" / "real_names.txt"
+    need("" if path.is_file() else "JWMIRROR_REAL_DATA names no folder with real names")
+    names = path.read_text().split()
+
+    suffixes = {parts.suffix for name in names if (parts := parse_product(name))}
+
+    assert len(suffixes) > 25
+    assert {suffix for suffix in suffixes if not kind_of(suffix)[1]} == set()
 
 
 def test_each_kind_is_listed_with_its_level_and_meaning(rolled_up):

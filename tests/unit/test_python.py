@@ -10,8 +10,9 @@ from msgspec import structs
 
 import jwmirror
 from jwmirror.core.errors import StoreError
-from jwmirror.services.inspect.answers.selection import COLUMNS
-from jwmirror.store.manifest import SCHEMA
+from jwmirror.core.model import Entry
+from jwmirror.services.inspect.answers.selection import COLUMNS, described_rows
+from jwmirror.store.manifest import SCHEMA, entries_of
 from tests.setup.mirrors import EXPOSURE, MOSAIC, image_writer
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
@@ -149,3 +150,33 @@ def test_all_columns_are_documented():
 
     names = {*COLUMNS, *SCHEMA.names}
     assert sorted(name for name in names if f"`{name}`" not in page) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("jw02221-o001_t001_nircam_f405n-f444w_i2d.fits", ("NIRCAM", "F444W", "F405N", None)),
+        (
+            "jw01366-o002_t001_nircam_f322w2-grismr_x1dints.fits",
+            ("NIRCAM", "F322W2", "GRISMR", None),
+        ),
+        ("jw01345-o001_s00001_niriss_f200w-gr150c_x1d.fits", ("NIRISS", "GR150C", "F200W", None)),
+        ("jw00626-o030_s00000_nirspec_f170lp-g235m_x1d.fits", ("NIRSPEC", "F170LP", None, "G235M")),
+        ("jw01345-o001_s00001_nirspec_clear-prism_x1d.fits", ("NIRSPEC", "CLEAR", None, "PRISM")),
+        ("jw01024-c1000_t002_miri_ch3-long_x1d.fits", ("MIRI", None, None, None)),
+    ],
+)
+def test_results_that_mast_does_not_have_are_described_by_their_names(name, expected):
+    """Of a recipe with an association of its own: instrument, filter, pupil, grating."""
+    row = Entry(
+        path=f"recalibrated/deep/jw01345/o001/{name}",
+        origin="deep",
+        sha256="0" * 64,
+        size=1,
+        result="spec3/x",
+        key="1" * 64,
+    )
+
+    (found,) = described_rows(entries_of([row]), "deep")
+
+    assert tuple(found[each] for each in ("instrument", "filter", "pupil", "grating")) == expected

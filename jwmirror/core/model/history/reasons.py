@@ -11,6 +11,7 @@ from jwmirror.core.model.parameters import ParameterPlace
 from jwmirror.core.model.plan import INPUTS_RECOMPUTED, Chain
 from jwmirror.core.model.product import HASHED, Reason, ReasonCause
 
+NAMED = 3  # inputs that have other content for a reason that no plan knows
 Name = tuple[str, str]  # recipe and product
 PlaceOf = Callable[[str, Reason], str]  # of a recipe and a reason: the place in the config
 KINDS: dict[ReasonCause, CauseKind] = {
@@ -94,8 +95,9 @@ def words_of(reason: Reason, where: str = "") -> str:
 def traced_reasons(chains: Iterable[Chain]) -> dict[Name, tuple[Reason, ...]]:
     """Return why each product is out of date: its own reasons, and those of its inputs.
 
-    That inputs change is a reason only where nothing says why. `chains` are those to compute, and
-    results that are computed and not published.
+    That inputs change is a reason only where nothing says why: of a file from MAST, or of a result
+    that is published already. `chains` are those to compute, and results that are computed and not
+    published.
     """
     by_name = group_by(chains, lambda chain: (chain.recipe, chain.product))
     traced: dict[Name, tuple[Reason, ...]] = {}
@@ -119,7 +121,11 @@ def _reasons(
         return
     inputs = {item.name for chain in chains[name] for item in chain.derivations[0].inputs}
     changed = {reason.subject for reason in reasons if reason.cause == "inputs"} - {""}
-    makers = {(name[0], root_of(each)) for each in (changed or inputs)} - {name}
-    roots = [reason for maker in sorted(makers & chains.keys()) for reason in trace(maker)]
+    makers = {each: (name[0], root_of(each)) for each in sorted(changed or inputs)}
+    traced = {maker for maker in makers.values() if maker in chains and maker != name}
+    roots = [reason for maker in sorted(traced) for reason in trace(maker)]
+    alone = {each for each in changed if makers[each] not in traced}
+    if len(alone) <= NAMED:
+        roots += [reason for reason in reasons if reason.subject in alone]
     if roots or not own:
         yield from roots or [INPUTS_RECOMPUTED]

@@ -4,6 +4,9 @@ Sources: documentation of jwst, Data Products Information (product types, stages
 guide star products) and package index (ami_analyze); for previews and pools, MAST's product lists.
 """
 
+import re
+
+NUMBER = re.compile(r"-\d+$")  # of several products of one kind: wfscmb-04
 LEVELS = {  # of processing -> words, and the stage that makes it
     "1b": "raw exposures, with all groups",
     "2a": "count rates (stage 1)",
@@ -60,4 +63,4 @@ KINDS = {  # suffix -> level, meaning
 
 def kind_of(suffix: str) -> tuple[str, str]:
     """Return the level and the meaning of a suffix; texts are empty where they are not known."""
-    return KINDS.get(suffix.lower(), ("", ""))
+    return KINDS.get(NUMBER.sub("", suffix.lower()), ("", ""))

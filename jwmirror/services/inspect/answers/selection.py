@@ -1,6 +1,7 @@
 """The files of a generation, by what they are: the rows of `select` in the Python interface."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from jwmirror.store.view import view_folder
 if TYPE_CHECKING:
     from astropy.table import Table
 
+LONG_PASS = re.compile(r"F\d+LP")  # of NIRSpec
+GRATING = re.compile(r"G\d+[MH]|PRISM")
 Row = dict[str, Any]  # column -> value; of the types that COLUMNS has
 OF_PRODUCT = ("program", "observation", "suffix", "level", *EXPOSURE, *PEDIGREE, "exclusive")
 OF_ENTRY = ("origin", "size", "sha256", "state", "result", "key", "context", "quality")
@@ -122,14 +125,32 @@ def _described_result(row: Row, known: Mapping[str, Row]) -> Row:
 
 
 def _named_elements(root: str) -> Row:
-    """Return the instrument and the filters in the name of a combined product."""
+    """Return the instrument, filters and gratings in the name of a combined product."""
     name = parse_combined(root)
     if name is None:
         return {}
-    filters = [part for part in name.elements.upper().split("-") if BANDPASS.fullmatch(part)]
+    parts = name.elements.upper().split("-")
+    filters = [part for part in parts if BANDPASS.fullmatch(part) or LONG_PASS.fullmatch(part)]
     wheels = {"filter": filters[-1], "pupil": filters[0]} if len(filters) == 2 else {}
     alone = {"filter": filters[0]} if len(filters) == 1 else {}
-    return {"instrument": name.instrument.upper(), **wheels, **alone}
+    of_grisms = _with_grism(alone, [part for part in parts if part.startswith("GR")])
+    gratings = [part for part in parts if GRATING.fullmatch(part)]
+    of_nirspec: Row = {"grating": gratings[0]} if gratings else {}
+    if gratings and "CLEAR" in parts:
+        of_nirspec["filter"] = "CLEAR"
+    return {"instrument": name.instrument.upper(), **wheels, **of_grisms, **of_nirspec}
+
+
+def _with_grism(alone: Row, grisms: Sequence[str]) -> Row:
+    """Return the wheels of one filter and a grism: NIRISS has GR150 in the filter wheel."""
+    if not (alone and grisms):
+        return alone
+    is_niriss = grisms[0].startswith("GR150")
+    return (
+        {"filter": grisms[0], "pupil": alone["filter"]}
+        if is_niriss
+        else {**alone, "pupil": grisms[0]}
+    )
 
 
 def _table(rows: Iterable[Row]) -> "Table":
