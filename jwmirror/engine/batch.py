@@ -100,15 +100,15 @@ def calibrate(
     memory_limit: float = inf,
     has_retries_left: bool = False,
     reference_sha1: ReferenceSha1 | None = None,
-    heartbeat: Path | None = None,
+    heartbeats: Heartbeats | None = None,
     seconds_left: float = inf,
 ) -> Receipt:
     """Calibrate the chains of a batch; a failure affects only its own chain.
 
     At most `workers` exposures run at a time, fewer if their estimated memory exceeds
     `memory_limit` (bytes). Stages run in folders below `work`, which are removed; their messages
-    are appended to `logs`/<product>.log, those of the fork servers to `logs`/worker.log. The file
-    `heartbeat` says meanwhile which stages run. Hooks are looked for in the working directory. CRDS
+    are appended to `logs`/<product>.log, those of the fork servers to `logs`/worker.log. The
+    `heartbeats` say meanwhile which stages run. Hooks are looked for in the working directory. CRDS
     is used as os.environ says. `reference_sha1` returns the sha1 of a reference as it is now ("" if
     it does not exist), which is compared with the derivation before and after a stage. A stage that
     the system kills is tried once more, alone. After `seconds_left`, stages that run are stopped,
@@ -127,7 +127,7 @@ def calibrate(
         timeout_s,
         memory=MemoryPool(memory_limit),
         reference_sha1=reference_sha1,
-        heartbeat=heartbeat,
+        heartbeats=heartbeats,
         seconds_left=seconds_left,
     )
     with closing(runner):
@@ -149,13 +149,13 @@ class ChainRunner:
         timeout_s: float,
         memory: MemoryPool,
         reference_sha1: ReferenceSha1 | None = None,
-        heartbeat: Path | None = None,
+        heartbeats: Heartbeats | None = None,
         seconds_left: float = inf,
     ):
         self._results, self._work, self._logs, self._timeout_s = results, work, logs, timeout_s
         self._logs.mkdir(parents=True, exist_ok=True)
         self._memory, self._reference_sha1 = memory, reference_sha1
-        self._heartbeats = Heartbeats(heartbeat)
+        self._heartbeats = heartbeats or Heartbeats()
         self._end = time.monotonic() + seconds_left
         self._base = Path.cwd()  # where snakemake was called
         self.computed: set[str] = set()  # keys of the results that were computed
@@ -174,10 +174,9 @@ class ChainRunner:
             return self._clients[python, context]
 
     def close(self) -> None:
-        """End the fork servers, which kill the stages that still run, and the heartbeats."""
+        """End the fork servers, which kill the stages that still run."""
         for client in self._clients.values():
             client.close()
-        self._heartbeats.close()
 
     def run_all(self, exposures: Sequence[list[Chain]], workers: int) -> list[ChainOutcome]:
         """Run the chains of exposures in parallel, and those of killed ones again, one by one.

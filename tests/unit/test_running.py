@@ -109,10 +109,20 @@ def test_downloads_are_summed_over_all_observations():
 
 @pytest.mark.parametrize(("rate", "left"), [(0.0, None), (None, None), (1e-9, None), (100.0, 70.0)])
 def test_a_time_that_cannot_be_known_is_not_estimated(rate, left):
-    """Nothing arrives, no job is at work, or it would be years."""
+    """Nothing arrives, no job is at work, it would be years, or hardly anything has arrived."""
     orders = {A: OrderedFiles(2, 3000), B: OrderedFiles(4, 7000)}
+    first = {A: FetchBeat(files=0, bytes=99, rate=1.0)}
 
     assert fetch_state(orders, {A}, {}, rate, observations=2).seconds_left == left
+    assert fetch_state(orders, set(), first, rate, observations=2).seconds_left is None
+
+
+def test_of_many_bytes_a_small_part_is_enough():
+    """1 % of 10 TB takes 20 minutes."""
+    orders = {A: OrderedFiles(2, 10**13)}
+    beats = {A: FetchBeat(files=0, bytes=2 * 10**8, rate=1e9)}
+
+    assert fetch_state(orders, set(), beats, None, observations=1).seconds_left == 9999.8
 
 
 def test_more_bytes_than_mast_lists_are_not_more_than_all():
@@ -166,13 +176,13 @@ def test_nothing_is_estimated_where_no_stage_runs_or_one_takes_much_too_long():
 
 
 def test_a_rest_is_never_shorter_than_its_longest_stage():
-    """Nor zero."""
+    """Of some seconds nothing is said: the start of a job takes longer."""
     uneven = {"b": (PlannedChain("deep", "b0", 1000.0), PlannedChain("deep", "b1", 10.0))}
     left = level_state("exposures", uneven, {}, {"b": running(0, 0.0, 9.0)}, side_by_side=8)
     late = level_state("exposures", uneven, {}, {"b": running(1, 1500.0)})
 
     assert left.seconds_left == 1000.0
-    assert late.seconds_left == 1.0
+    assert late.seconds_left is None  # any moment now
 
 
 # ---- one look ----------------------------------------------------------------------------------
@@ -292,6 +302,32 @@ def test_a_damaged_plan_is_an_error(files):
 
 
 # ---- many looks --------------------------------------------------------------------------------
+
+
+def test_a_job_that_ends_is_done_though_its_receipt_is_seen_later(files):
+    """On a network file system its heartbeat may be gone a minute before."""
+    plan(files)
+    path, observer = files.heartbeat("exposures", "b1"), RunObserver(files.folder.parents[2], RUN)
+    write(path, beat("n1", 30, stage("e2"), ended=1))
+    done = [observer.look().levels[0].exposures_done]
+    path.unlink()
+    done.append(observer.look().levels[0].exposures_done)
+    write(path, beat("n1", 30, stage("e1")))  # it was restarted
+    done.append(observer.look().levels[0].exposures_done)
+
+    assert done == [1, 2, 0]
+
+
+def test_what_was_fetched_stays_fetched(files):
+    """Also of a run that is seen first when it has published."""
+    order(files)
+    for name in (A, B):
+        write(files.fetched(name), Receipt())
+    write(files.published, Published(generation=1, is_new=True))
+
+    fetch = RunObserver(files.folder.parents[2], RUN).look().fetch
+
+    assert (fetch.files_done, fetch.bytes_done, fetch.rate) == (3, 10_000, None)
 
 
 def test_the_rate_is_what_arrived_while_it_was_watched(files, clock):

@@ -2,12 +2,14 @@
 
 import os
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.core.model import read
 from jwmirror.core.model.run import Heartbeat
 from jwmirror.engine.batch import calibrate
+from jwmirror.engine.heartbeats import Heartbeats
 from tests.setup.calibration import DEEP, CalibrationFolder, folder, observed  # noqa: F401
 from tests.setup.small_disks import PAGE, small_disk  # noqa: F401
 
@@ -78,7 +80,9 @@ def test_a_heartbeat_names_stage_and_step_and_ends_with_the_job(folder):
 
     looking = threading.Thread(target=look, daemon=True)
     looking.start()
-    receipt = folder.calibrate(chains, heartbeat=path)
+    with closing(Heartbeats(path)) as heartbeats:
+        receipt = folder.calibrate(chains, heartbeats=heartbeats)
+        stays = path.exists()
     looking.join(30)
 
     assert receipt.failures == ()
@@ -87,7 +91,7 @@ def test_a_heartbeat_names_stage_and_step_and_ends_with_the_job(folder):
     assert (stage.recipe, stage.product) == ("deep", chain.product)
     assert (stage.pipeline, stage.step) == ("detector1", "group_scale")
     assert (beat.pid, names) == (os.getpid(), [path.name])
-    assert not path.parent.exists()
+    assert stays and not path.parent.exists()
 
 
 def test_a_disk_without_room_for_heartbeats_changes_nothing(folder, small_disk):
@@ -95,7 +99,8 @@ def test_a_disk_without_room_for_heartbeats_changes_nothing(folder, small_disk):
     disk = small_disk(PAGE, 1)
     (chain,) = folder.plan(STAGE_1, count=1)
 
-    receipt = folder.calibrate([chain], heartbeat=disk / "heartbeats" / "1.json")
+    with closing(Heartbeats(disk / "heartbeats" / "1.json")) as heartbeats:
+        receipt = folder.calibrate([chain], heartbeats=heartbeats)
 
     assert receipt.failures == () and len(receipt.computed) == 1
 

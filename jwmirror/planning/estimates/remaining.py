@@ -14,7 +14,8 @@ from jwmirror.core.model.run import FetchBeat
 LONGEST_S = 30 * 86400.0  # a longer estimate means that almost nothing arrives
 MOST = 10.0  # times by which this run may differ from what was estimated
 OVERDUE = 2.0  # times its estimated seconds: then nothing is known of how long a stage will take
-LEAST_S = 1.0
+LEAST_S = 10.0  # the start of a job alone takes longer than what would be estimated
+LEAST_PART, LEAST_BYTES = 0.01, 100e6  # that have arrived; before, a rate says nothing
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,14 @@ def fetch_state(
         + sum(min(beat.files, orders[name].files) for name, beat in at_work.items()),
         bytes=total,
         bytes_done=arrived,
-        rate=rate or None,
-        seconds_left=_bounded((total - arrived) / rate) if rate and total > arrived else None,
+        rate=rate if rate and arrived < total else None,
+        seconds_left=_fetch_seconds_left(arrived, total, rate or 0.0),
     )
+
+
+def _fetch_seconds_left(arrived: int, total: int, rate: float) -> float | None:
+    is_known = rate and arrived >= min(LEAST_PART * total, LEAST_BYTES)
+    return _bounded((total - arrived) / rate) if is_known and arrived < total else None
 
 
 def level_state(
@@ -148,7 +154,8 @@ def _seconds_left(
     if not rests:
         return None
     at_once = max(side_by_side, len(rests))
-    return _bounded(max((factor * waiting + sum(rests)) / at_once, *rests, LEAST_S))
+    seconds = _bounded(max((factor * waiting + sum(rests)) / at_once, *rests))
+    return seconds if seconds and seconds >= LEAST_S else None
 
 
 def _correction(

@@ -1,6 +1,7 @@
 """Calibrate the exposures or associations of one batch."""
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from jwmirror.core.model.jobs.attempts import Attempt, stage_name
 from jwmirror.crds.cache import CacheHashes, ledger_of
 from jwmirror.engine.allocation import end_attempt
 from jwmirror.engine.batch import calibrate
+from jwmirror.engine.heartbeats import Heartbeats
 from jwmirror.services.run.jobs.arrivals import await_inputs
 from jwmirror.services.run.jobs.attempts import BatchJob, recorded_attempt
 from jwmirror.services.run.jobs.folders import job_folder, scratch_folder
@@ -35,9 +37,8 @@ def calibrate_batch(
 ) -> Receipt:
     """Compute what a batch lacks, and store it, with what the system gives to this job.
 
-    It works below `work`, the work folder of its run, or in `scratch` (which may have variables);
-    `logs` is for this job only. What other machines have stored may appear up to `latency_s` late.
-    MAST's files of the same names are measured, too, because results are compared with them.
+    It works below `work` (of its run) or in `scratch` (with variables); `logs` is its own. What
+    others store may appear `latency_s` late. MAST's files of the same names are measured, too.
 
     Raises:
         ShortOfMemoryError: an exposure was killed even alone, and a restart can have more.
@@ -47,6 +48,7 @@ def calibrate_batch(
         job_folder(work, job.record, mirror) as own,
         scratch_folder(scratch, own) as folder,
         recorded_attempt(job) as present,
+        closing(Heartbeats(RunFiles(job.run).heartbeat(job.level, job.batch))) as heartbeats,
     ):
         await_inputs(mirror, chains, latency_s)
         tried, left_out = without_fatal(chains, present.fatal)
@@ -57,7 +59,7 @@ def calibrate_batch(
             logs=logs,
             timeout_s=timeout_s,
             reference_sha1=CacheHashes(cache, ledger_of(mirror, cache)).sha1_of,
-            heartbeat=RunFiles(job.run).heartbeat(job.level, job.batch),
+            heartbeats=heartbeats,
             **present.limits,
         )
         receipt = _of_all_attempts(receipt, present.earlier, left_out)

@@ -20,7 +20,7 @@ from jwmirror.planning.estimates.remaining import (
     fetch_state,
     level_state,
 )
-from jwmirror.services.inspect.running.records import RunRecords
+from jwmirror.services.inspect.running.records import Batches, RunRecords
 from jwmirror.store.lock import RUN_LOCK, LockNote, LockOwner, lock_file, lock_note
 from jwmirror.store.runs import RunFiles, started_at
 
@@ -75,6 +75,7 @@ class RunObserver:
         self.files = RunFiles(Path(root) / "receipts" / "runs" / run)
         self._records = RunRecords(self.files)
         self._seen: dict[Path, _Seen] = {}
+        self._finished: set[Path] = set()  # heartbeats of jobs that have ended in order
         self._samples: deque[_Sample] = deque()
 
     def look(self) -> RunState:
@@ -115,6 +116,8 @@ class RunObserver:
                 self._seen[path] = _Seen(beat, now, age if age > OLD_S else 0.0)
         for path in self._seen.keys() - beats.keys():
             del self._seen[path]
+            self._finished.add(path)
+        self._finished -= beats.keys()
 
     def _take(self, sample: _Sample) -> None:
         self._samples.append(sample)
@@ -140,14 +143,25 @@ class RunObserver:
     def _levels(self, beats: Mapping[Path, _Seen], now: float) -> Iterator[LevelState]:
         for level in self._records.levels:
             if batches := self._records.plan(level):
-                named = {batch: self.files.heartbeat(level, batch) for batch in batches}
-                jobs = {
-                    batch: _running(beats[path], now)
-                    for batch, path in named.items()
-                    if path in beats
-                }
+                jobs = self._jobs(level, batches, beats, now)
                 at_once = max(sample.stages for sample in self._samples)
                 yield level_state(level, batches, self._records.ends(level), jobs, at_once)
+
+    def _jobs(
+        self, level: str, batches: Batches, beats: Mapping[Path, _Seen], now: float
+    ) -> dict[str, RunningJob]:
+        """Return the jobs of a level that are at work.
+
+        One that has removed its heartbeat has ended in order; its receipt may be seen later.
+        """
+        jobs: dict[str, RunningJob] = {}
+        for batch, chains in batches.items():
+            path = self.files.heartbeat(level, batch)
+            if path in beats:
+                jobs[batch] = _running(beats[path], now)
+            elif path in self._finished:
+                jobs[batch] = RunningJob(ended=len(chains), chains=())
+        return jobs
 
     def _stages(self, now: float) -> Iterator[StageState]:
         """Yield the stages that run, those of silent jobs included; not of jobs that have ended."""

@@ -116,9 +116,9 @@ class RunRecords:
         files = self.files
         if not files.orders.exists():
             return "query"
+        self.fetched |= {name for name in self.orders.keys() - self.fetched if self._is_here(name)}
         if files.unchanged.exists() or files.published.exists():
             return "conclude"
-        self.fetched |= {name for name in self.orders.keys() - self.fetched if self._is_here(name)}
         if self.orders.keys() - self.fetched:
             return "fetch"
         if not files.settling.exists():
