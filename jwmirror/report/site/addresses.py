@@ -8,6 +8,7 @@ SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}")
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 INDEX, ATTENTION, MOSAICS = "index.html", "attention.html", "mosaics.html"
 RELEASES, CITATION = "releases.html", "cite.html"
+ATOM, JSON_FEED = "feed.xml", "feed.json"
 PICTURES = "pictures"  # folder
 
 

@@ -204,6 +204,7 @@ class RunSession:
         has_begun = self._lock is not None
         self._conclude()
         if has_begun:
+            self._write_site()
             self._notify()
         stop = read_if_written(self.files.stopped, Stop)
         if stop and stop.is_limit:
@@ -213,6 +214,15 @@ class RunSession:
             send_message(RunMessage(kind="error", text=text))
         if has_begun and not self.files.published.exists():
             print(NOT_PUBLISHED.format(mirror=self.mirror), file=sys.stderr)  # as `run` sums up
+
+    def _write_site(self) -> None:
+        """Let the site say that the run failed; what fails in that is printed."""
+        from jwmirror.services.run.site import write_site  # jobs do not need it
+
+        try:
+            write_site(mirror=self.mirror, group=self._group, budget_s=0)
+        except (StoreError, OSError) as error:
+            print_note(f"The site is as before: {error_line(error)}")
 
     def _notify(self) -> None:
         """Send the summary of the run to the commands of the config; print what fails."""

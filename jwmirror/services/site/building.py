@@ -8,6 +8,7 @@ from jwmirror.core.grouping import group_by
 from jwmirror.core.model.stored import Generation
 from jwmirror.core.names import root_and_suffix
 from jwmirror.report.site import addresses
+from jwmirror.report.site.feeds import atom_feed, json_feed
 from jwmirror.report.site.records import (
     AttentionPage,
     CitationPage,
@@ -23,6 +24,7 @@ from jwmirror.services.inspect.answers.citation import cite_generation
 from jwmirror.services.site import observations as places
 from jwmirror.services.site.attention import groups_by_place, notice_groups, place_named
 from jwmirror.services.site.differences import DifferingFile
+from jwmirror.services.site.feed_entries import feed_of
 from jwmirror.services.site.generation_pages import (
     MOST_ON_TIMELINE,
     GenerationContext,
@@ -272,6 +274,9 @@ class SiteBuilder:
         of_mosaics = MosaicsPage(mosaics=mosaics, in_all=len(self._mosaics))
         self.pages.add(addresses.MOSAICS, "mosaics.html", of_mosaics)
         self._add_citation()
+        feed = feed_of(self._state, self._groups, is_public=self._is_public)
+        self.pages.add_text(addresses.ATOM, partial(atom_feed, feed), feed)
+        self.pages.add_text(addresses.JSON_FEED, partial(json_feed, feed), feed)
         self.pages.add(addresses.INDEX, "index.html", self._index())
 
     @property

@@ -81,13 +81,18 @@ class PageFiles:
 
     def add(self, address: str, template: str, page: object, what: object = None) -> None:
         """Add a page; it is written if it does not show `what` (by default, the page) already."""
-        what = page if what is None else what
+        folder = self.folder
+        self.add_text(
+            address,
+            lambda: render_page(template, address, page, folder.is_public, folder.has_other),
+            page if what is None else what,
+        )
+
+    def add_text(self, address: str, make: Callable[[], str], what: object) -> None:
+        """Add a file that is not a page; `make` returns its text."""
         if not self.is_current(address, what):
             self._needed[address] = self._digest(what)
-            folder = self.folder
-            self._waiting[address] = lambda: render_page(
-                template, address, page, folder.is_public, folder.has_other
-            )
+            self._waiting[address] = make
 
     def keep(self, address: str) -> None:
         """Keep a file that another module has written, such as a picture, if it exists."""
