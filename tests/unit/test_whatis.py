@@ -172,6 +172,25 @@ def test_a_version_is_shown_with_what_became_of_it(archive_mirror, empty_mirror,
     assert (file["kind"], file["known"][0]["state"]) == ("version", "replaced")
 
 
+def test_what_a_rollback_hides_is_not_outdated(archive_mirror, empty_mirror, tmp_path):
+    """It is newer than what is shown, and the causes are not reversed."""
+    name = exposure_name(2, "i2d")
+    (tmp_path / "mine").mkdir()
+    copy = tmp_path / "mine" / name
+    copy.write_bytes(archive_mirror[name]["1.18.0"].read_bytes())
+    run("rollback", "1", "--mirror", empty_mirror.root)
+
+    found = answer("outdated", copy.parent, "--mirror", empty_mirror.root)
+    page = " ".join(run("outdated", copy.parent, "--mirror", empty_mirror.root).split())
+    backward = " ".join(run("diff", "3", "1", "--mirror", empty_mirror.root).split())
+
+    assert [len(found[each]) for each in ("replaced", "gone", "newer")] == [0, 0, 1]
+    why = "MAST reprocessed jw01345 o003: CAL_VER 1.16.0 -> 1.18.0"
+    assert f"what happened in between: {why}" in page
+    assert "Causes of what happened from generation 1 to 3" in backward
+    assert "CAL_VER 1.16.0 -> 1.18.0" in backward and "1.18.0 -> 1.16.0; " not in backward
+
+
 def test_a_result_is_known_with_its_recipe(small_mirror, tmp_path):
     """By its bytes, although MAST has a file of the same name."""
     path = tmp_path / f"{MOSAIC}_i2d.fits"

@@ -44,7 +44,8 @@ def state_page(
         parts.append(_count_table(files, all_lines))
         causes = summed_up(difference.causes, with_paths=True)
         words = [f"[{number}] {cause}" for number, cause in enumerate(causes, 1)]
-        parts += section("Causes", words or _shared_reasons(files, verbose), all_lines)
+        title = f"Causes{_way(difference.old, difference.new)}"
+        parts += section(title, words or _shared_reasons(files, verbose), all_lines)
         numbers = _numbers(causes)
     for kind in ("changed", "marked", "new", "gone"):
         lines = [_file_line(each, numbers, verbose) for each in files if each.kind == kind]
@@ -58,6 +59,13 @@ def _sides(old: records.Side, new: records.Side) -> str:
         for side in (old, new)
     )
     return " -> ".join(names)
+
+
+def _way(old: records.Side, new: records.Side) -> str:
+    """Return between which generations causes are, if the later one is the first side."""
+    if old.generation <= new.generation:
+        return ""
+    return f" of what happened from generation {new.generation} to {old.generation}"
 
 
 def _count_table(files: Sequence[records.FileChange], all_lines: bool) -> Table:
@@ -123,11 +131,12 @@ def files_page(
 ) -> RenderableType:
     """Return the differences within each file of one name; `verbose`: hashes."""
     sides = _sides(difference.old, difference.new)
-    return Group(*(_file_page(file, sides, all_lines, verbose) for file in difference.files))
+    way = _way(difference.old, difference.new)
+    return Group(*(_file_page(each, sides, way, all_lines, verbose) for each in difference.files))
 
 
 def _file_page(
-    file: records.FileDifference, sides: str, all_lines: bool, verbose: bool
+    file: records.FileDifference, sides: str, way: str, all_lines: bool, verbose: bool
 ) -> RenderableType:
     names = " -> ".join(dict.fromkeys(entry.path for entry in (file.old, file.new) if entry))
     if file.comparison is None:
@@ -140,7 +149,7 @@ def _file_page(
     return Group(
         _verdict(file.comparison),
         Text(f"{names}\n{sides}", style="dim"),
-        *section("Made differently", words, all_lines),
+        *section(f"Made differently{way and f': causes{way}'}", words, all_lines),
         *_comparison(file.comparison, all_lines),
         Text(),
     )

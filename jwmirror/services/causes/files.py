@@ -27,8 +27,11 @@ class FileCauses:
     _known: dict[tuple[int, int, str], ByPath] = field(default_factory=dict)
 
     def between(self, old: int, new: int, path: str) -> tuple[Cause, ...]:
-        """Return why a file differs between two generations; () if one of them was pruned."""
-        asked = old, new, _program(path)
+        """Return why a file differs between two generations; () if one of them was pruned.
+
+        The causes are what happened from the earlier to the later one, in whichever order.
+        """
+        asked = min(old, new), max(old, new), _program(path)
         if asked not in self._known:
             try:
                 self._known[asked] = self._compare(*asked)

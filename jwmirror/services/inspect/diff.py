@@ -85,13 +85,17 @@ def diff_states(root: Path, old: str, new: str, recipe: str = "") -> StateDiffer
 
 
 def _causes(root: Path, before: State, after: State) -> tuple[Cause, ...]:
-    """Return why the files of two states differ; of those of one origin only; () of two origins."""
+    """Return why the files of two states differ, from the earlier to the later generation.
+
+    Of those of one origin only; () of two origins.
+    """
     origin = before.side.origin
     if origin != after.side.origin:
         return ()
     generations = Generations(root)
     states = [
-        state_of(generations.read(each.side.generation), each.entries) for each in (before, after)
+        state_of(generations.read(each.side.generation), each.entries)
+        for each in sorted((before, after), key=lambda state: state.side.generation)
     ]
     causes = causes_between(states[0], states[1], lookups_of(root))
     folder = "" if not origin else f"{origin}/" if origin == UPSTREAM else f"recalibrated/{origin}/"

@@ -10,7 +10,7 @@ from jwmirror.core.model.stored import Entry
 VERSION, LISTED = "version", "listed"
 EDITED, CUT, UNKNOWN = "edited", "cut", "unknown"
 PRESENT, REPLACED, REPLACED_AT_MAST = "present", "replaced", "replaced at MAST"
-VANISHED, NOT_SHOWN = "vanished", "not shown"
+VANISHED, NOT_SHOWN, NEWER = "vanished", "not shown", "newer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class KnownVersion:
     """A version in the mirror, and what became of it."""
 
     version: FileVersion
-    state: str  # one of the five above
+    state: str  # one of the six above; newer: a rollback shows an earlier version in its place
     now: Entry | None = None  # the row that the current generation has in its place, if replaced
     listed: Product | None = None  # what MAST lists in its place, and the mirror has not
     reasons: tuple[Reason, ...] = ()  # how what is in its place differs
@@ -69,5 +69,6 @@ class OutdatedFiles:
     present: int  # of them: versions that are in the current generation, and not replaced
     replaced: tuple[Identification, ...]  # versions that have another one in their place
     gone: tuple[Identification, ...]  # versions that MAST, or the current generation, has no more
+    newer: tuple[Identification, ...]  # versions of later generations than a rollback shows
     different: tuple[Identification, ...]  # no known version, with the name of a file of MAST
     unreadable: dict[str, str]  # path -> why

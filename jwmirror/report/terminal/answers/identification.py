@@ -62,6 +62,8 @@ def _state(known: answers.KnownVersion, verbose: bool) -> str:
     """Return what became of a version, and why."""
     why = formatting.why_changed(known.causes, known.content, known.reasons, verbose)
     reasons = "; ".join(why)
+    if known.state == answers.NEWER:
+        return f"newer than what a rollback shows now; what happened in between: {reasons}"
     if known.state == answers.REPLACED:
         renamed = known.now and known.now.filename != known.version.entry.filename
         by = f" by {known.now.filename}" if known.now and renamed else ""
@@ -96,12 +98,14 @@ def outdated_page(
     found: answers.OutdatedFiles, all_lines: bool = False, verbose: bool = False
 ) -> Group:
     """Return the files that are not as MAST or the mirror has them now, and why."""
-    replaced, gone = (
-        [_replaced(file, verbose) for file in files] for files in (found.replaced, found.gone)
+    replaced, gone, newer = (
+        [_replaced(file, verbose) for file in files]
+        for files in (found.replaced, found.gone, found.newer)
     )
     sections = (
         ("Replaced since", replaced),
         ("Not offered any more", gone),
+        (f"Newer than generation {found.generation}, which a rollback shows", newer),
         ("With the name of a file of MAST, and unknown bytes", list(map(_other, found.different))),
         ("Cannot be read", [f"{path}: {why}" for path, why in found.unreadable.items()]),
     )
@@ -109,7 +113,7 @@ def outdated_page(
     for title, lines in sections:
         parts += formatting.section(title, lines, all_lines)
     polled = formatting.minute(found.polled_at) if found.polled_at else "no poll on record"
-    named = (found.replaced, found.gone, found.different, found.unreadable)
+    named = (found.replaced, found.gone, found.newer, found.different, found.unreadable)
     others = found.files - found.present - sum(map(len, named))
     summary = (
         f"{formatting.count(found.files, 'file')} below {found.folder}: {found.present} as in "

@@ -189,7 +189,7 @@ class KnownFiles:
             reasons = self._reasons.between(version.entry, now)
             return answers.KnownVersion(
                 version=version,
-                state=answers.REPLACED,
+                state=answers.NEWER if version.first > self.generation else answers.REPLACED,
                 now=now,
                 reasons=reasons,
                 causes=self._causes.between(version.last, self.generation, version.path),

@@ -32,6 +32,7 @@ def outdated_files(root: Path, folder: Path) -> answers.OutdatedFiles:
     present = [each for each in versions if _states(each) & {answers.PRESENT}]
     others = [each for each in versions if not _states(each) & {answers.PRESENT}]
     replaced = [each for each in others if _states(each).intersection(CHANGED)]
+    left = [each for each in others if not _states(each).intersection(CHANGED)]
     unknown = (each for each in found.files if each.kind == answers.UNKNOWN)
     return answers.OutdatedFiles(
         mirror=found.mirror,
@@ -41,7 +42,8 @@ def outdated_files(root: Path, folder: Path) -> answers.OutdatedFiles:
         files=len(found.files) + len(unreadable),
         present=len(present) + sum(each.kind == answers.LISTED for each in found.files),
         replaced=tuple(replaced),
-        gone=tuple(each for each in others if not _states(each).intersection(CHANGED)),
+        gone=tuple(each for each in left if answers.NEWER not in _states(each)),
+        newer=tuple(each for each in left if answers.NEWER in _states(each)),
         different=tuple(each for each in unknown if each.namesakes),
         unreadable=unreadable,
     )
