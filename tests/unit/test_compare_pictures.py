@@ -607,10 +607,11 @@ def test_texts_of_files_are_not_typeset_and_printable(images):
     for name in ("old", "new"):
         with fits.open(images / name, mode="update") as hdus:
             hdus["SCI"].header["BUNIT"] = "$\\frac{ <script> $_$"
+            del hdus["ERR"]  # so that the histogram has the unit, too
 
     mosaic = drawn(images, MOSAIC, recipe="a$\\frac{$b")
 
-    assert len(mosaic.panels) == 5
+    assert len(mosaic.panels) == 4
     assert mosaic.statistics[1].unit == "$\\frac{ <script> $_$"
 
 

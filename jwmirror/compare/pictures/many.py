@@ -33,6 +33,7 @@ from jwmirror.core.jsonio import canonical, parse
 BUDGET_S = 120.0  # seconds of drawing in one run
 PAIR_S = 60.0  # seconds that drawing one comparison may take
 PROCESSES = 2  # at most; each needs some 300 MB
+FEW = 8  # comparisons for which another process is not worth its imports
 LEFT_S = 86_400.0  # age of a temporary folder that a killed process has left
 COMMAND = (sys.executable, "-P", "-m", "jwmirror.compare.pictures.worker")
 TAIL = 400  # bytes of its last messages that are logged
@@ -57,9 +58,9 @@ def draw_all(
             drawn[pair.name] = kept
         else:
             missing.put(pair)
-    count = min(PROCESSES, os.cpu_count() or 1, missing.qsize())
-    if count == 0 or budget_s <= 0:
+    if missing.empty() or budget_s <= 0:
         return drawn
+    count = min(PROCESSES, os.cpu_count() or 1, -(-missing.qsize() // FEW))
     _remove_leftovers(folder)
     with ThreadPoolExecutor(count) as pool:
         made = pool.map(lambda _: _draw_until(end, missing, locate, folder), range(count))
