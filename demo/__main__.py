@@ -5,10 +5,12 @@ code 0 if each run did exactly what the act expects; otherwise it prints the dif
 """
 
 import shutil
+import socket
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -24,6 +26,7 @@ from jwmirror_simulator.observatory import Observatory
 OUTPUT = ROOT / "build" / "demo"
 PIPELINES = ("detector1", "image2", "image3")
 INDENT = " " * 18
+SERVERS = 3  # archive, references, star catalogues: at ports that follow each other
 MOST_CHANGES = 6  # listed after a run; the others are counted
 console = Console(highlight=False, soft_wrap=True)
 
@@ -36,12 +39,27 @@ def main(folder: Path = OUTPUT) -> None:
     console.print("Building the simulated observatory: sky, telescope, references, archive ...")
     observatory = Observatory.build(folder / "observatory")
     console.print(f"[dim]  {time.monotonic() - started:.0f} s[/dim]")
-    with observatory.serve():
+    port = free_port()
+    with observatory.serve(port):
         site = Site(folder, observatory)
         play(site)
     seconds = time.monotonic() - started
     console.print(f"\nIn all four acts, each run did exactly what it had to ({seconds:.0f} s).")
-    list_commands(site)
+    list_commands(site, port)
+
+
+def free_port() -> int:
+    """Return a port that is free, as are the next two; the config is right when it is used again.
+
+    It is below the ports that the system gives to programs that ask for any. Exit with a message
+    if none is free.
+    """
+    for first in range(24_000, 32_000, SERVERS):
+        with suppress(OSError), ExitStack() as stack:
+            for number in range(first, first + SERVERS):
+                stack.enter_context(socket.create_server(("127.0.0.1", number)))
+            return first
+    sys.exit("no three ports between 24000 and 32000 are free")
 
 
 def play(site: Site, acts: Iterable[Act] = ACTS) -> None:
@@ -127,16 +145,17 @@ def check(step: Step, tally: Tally, run: Run) -> None:
     console.print("  [green]exactly what had to be done[/green]")
 
 
-def list_commands(site: Site) -> None:
-    """Print where the pages of the mirror are, and commands that show it."""
-    console.print(f"Open {site.mirror}/site/index.html in a browser.\nLook at the mirror:")
+def list_commands(site: Site, port: int) -> None:
+    """Print where the site is, and commands that show the mirror."""
+    console.print(f"The site: {site.mirror / 'site' / 'index.html'}\nLook at the mirror:")
     rate, setting = SAME_SIZE.replace("uncal", "rate"), "deep.detector1.jump.rejection_threshold=6"
+    console.print(f"  source {ROOT}/.venv/bin/activate && cd {site.folder}", soft_wrap=True)
     for words in ("log", f"explain {rate}", f"diff 1 2 {rate}", f"plan --set {setting}"):
-        console.print(f"  .venv/bin/jwmirror {words} --config {site.config_file}")
-    console.print(f"  ls {site.mirror}/current/recalibrated/deep/jw01345/o001")
-    console.print("To run it again, start the servers and copy their addresses into the config:")
-    command = f"-m jwmirror_simulator serve --root {site.observatory.root}"
-    console.print(f"  .venv/bin/python {command}")
+        console.print(f"  jwmirror {words}")
+    console.print("  ls mirror/current/recalibrated/deep/jw01345/o001")
+    console.print("To run it again, start the servers, and then, in the same folder:")
+    console.print(f"  python -m jwmirror_simulator serve --root observatory --port {port} &")
+    console.print("  jwmirror run")
 
 
 if __name__ == "__main__":

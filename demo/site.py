@@ -44,7 +44,7 @@ class Site:
 
     def __init__(self, folder: Path, observatory: Observatory):
         self.folder, self.observatory = folder, observatory
-        self.config_file, self.mirror = folder / "config.yaml", folder / "mirror"
+        self.config_file, self.mirror = folder / "config" / "config.yaml", folder / "mirror"
 
     def configure(self, **changes: Any) -> None:
         """Write the demo's config with the addresses of the servers, and with `changes`.
@@ -62,6 +62,7 @@ class Site:
             },
         }
         merged = overlay(overlay(config, addresses), changes)
+        self.config_file.parent.mkdir(exist_ok=True)
         self.config_file.write_text(yaml.safe_dump(_present(merged), sort_keys=False))
 
     def command(self, *words: str, profile: str = "profiles/demo") -> list[str]:

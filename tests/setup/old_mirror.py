@@ -19,6 +19,8 @@ def unpack(into: Path) -> Path:
     """Unpack the mirror of version 0.1 and what it was made from, and return the folder."""
     with tarfile.open(PACKED) as packed:
         packed.extractall(into, filter="tar")  # modes and relative links stay
+    (into / "config").mkdir()
+    (into / "config.yaml").rename(into / "config" / "config.yaml")  # where a site has it now
     return into
 
 
