@@ -1,4 +1,4 @@
-"""Write config/README.md from config/schema.yaml, and the thresholds in docs/quality.md."""
+"""Write config/README.md from its schema, and tables of docs/quality.md and docs/glossary.md."""
 
 import re
 from collections.abc import Iterator
@@ -7,9 +7,13 @@ from typing import Any
 
 import yaml
 
+from jwmirror.services.inspect.answers.product_kinds import KINDS
+
 HERE = Path(__file__).parent
 QUALITY = HERE.parent / "docs" / "quality.md"
 THRESHOLDS = HERE.parent / "jwmirror" / "config" / "thresholds.yaml"
+GLOSSARY = HERE.parent / "docs" / "glossary.md"
+SUFFIXES = re.compile(r"(<!-- suffixes:[^\n]*-->\n).*(<!-- end of suffixes -->)", re.DOTALL)
 TABLE = re.compile(r"(<!-- thresholds:[^\n]*-->\n).*(<!-- end of thresholds -->)", re.DOTALL)
 OPENING = """\
 # Reference of config keys
@@ -62,6 +66,14 @@ def with_thresholds(text: str, thresholds: dict[str, Any]) -> str:
     return TABLE.sub(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", text)
 
 
+def with_suffixes(text: str) -> str:
+    """Return docs/glossary.md with the table of suffixes."""
+    rows = [("suffix", "level", "what it is"), ("---",) * 3]
+    rows += [(f"`{suffix}`", *kind) for suffix, kind in KINDS.items()]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return SUFFIXES.sub(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", text)
+
+
 def _threshold_rows(raw: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """Yield a row for each threshold: for all modes, then for instruments and modes."""
     scopes = {"all": raw["thresholds"], **raw["instruments"], **raw["modes"]}
@@ -89,3 +101,4 @@ if __name__ == "__main__":
     (HERE / "README.md").write_text(text)
     thresholds = yaml.safe_load(THRESHOLDS.read_text())
     QUALITY.write_text(with_thresholds(QUALITY.read_text(), thresholds))
+    GLOSSARY.write_text(with_suffixes(GLOSSARY.read_text()))

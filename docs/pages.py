@@ -1,8 +1,8 @@
 """Write the pages of the site into build/pages: `python docs/pages.py`.
 
-The pages are those of docs/, some of the repository's root, and one page of the Python API per
-package. The API is read from the source, so nothing is imported, and a new or moved module needs no
-entry anywhere.
+The pages are those of docs/, some of the repository's root, one of all commands and options, and
+one of the Python API per package. The API is read from the source, so that a new or moved module
+needs no entry anywhere.
 """
 
 import ast
@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from options import options_page
+
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "build" / "pages"
 PACKAGES = ("jwmirror", "jwmirror_simulator")
@@ -26,36 +28,49 @@ ROOT_PAGES = {  # file of the repository -> page of the site
     "CHANGELOG.md": "changes.md",
 }
 CONTENTS = {  # caption -> pages with their titles, in the order of the site's navigation
-    "Use": (
+    "Begin": (
         "Overview <overview>",
-        "The config <config>",
-        "Searches <searches>",
-        "Parameters <parameters>",
+        "Tutorial <tutorial>",
+    ),
+    "How to": (
+        "Change a parameter <howto/parameter>",
+        "Exclusive data and tokens <howto/exclusive>",
+        "Run on a cluster <cluster>",
+        "Pin and export for a paper <howto/paper>",
+        "Compare two versions of jwst <howto/versions>",
+        "Upgrade jwst and jwmirror <upgrading>",
+        "Write your own step <howto/own-step>",
+        "Run single steps again <steps>",
+        "Combine exposures your way <associations>",
+        "Calibrate grism exposures <howto/grisms>",
+        "Align mosaics to Gaia <gaia>",
+        "Find programs by target or position <searches>",
+        "Act on wrong references <references>",
+        "Back up, move, restore, prune <keeping>",
+        "Run every night, and be notified <notify>",
+        "Find out what went wrong <errors>",
+    ),
+    "Reference": (
+        "The config, key by key <config>",
         "Commands <commands>",
-        "The site <site>",
+        "Every option <options>",
+        "The site of a mirror <site>",
         "From Python <python>",
         "Notebook <notebook>",
+        "Parameters <parameters>",
         "Modes <modes>",
-        "Quality <quality>",
         "What quality notices <quality-troubles>",
-        "Wrong references <references>",
-        "Associations <associations>",
-        "Single steps <steps>",
-        "Gaia <gaia>",
-        "On a cluster <cluster>",
-        "Keeping a mirror <keeping>",
-        "Notifications <notify>",
-        "Upgrading <upgrading>",
-        "Errors <errors>",
+        "Glossary and suffixes <glossary>",
+        "Changes <changes>",
+    ),
+    "Explanation": (
+        "Reprocessed, out of date <reprocessing>",
+        "Quality <quality>",
+        "The store <store>",
         "Your data <data>",
         "Security <security>",
         "Reliability <reliability>",
-        "Changes <changes>",
-    ),
-    "Understand": (
-        "Glossary <glossary>",
         "Architecture <architecture>",
-        "The store <store>",
         "Benchmarks <benchmarks>",
         "Decisions <decisions/index>",
     ),
@@ -76,6 +91,10 @@ def main() -> None:
         path = PAGES / uri
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+    for path in (ROOT / "docs").rglob("*.png"):
+        copy = PAGES / path.relative_to(ROOT / "docs")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
 
 
 def all_pages() -> dict[str, str]:
@@ -90,7 +109,8 @@ def all_pages() -> dict[str, str]:
     pages["index.md"] += "".join(_contents(names, caption) for caption, names in CONTENTS.items())
     decisions = sorted(uri for uri in pages if uri.startswith("decisions/"))
     names = [posixpath.basename(uri).removesuffix(".md") for uri in decisions]
-    return {**pages, "decisions/index.md": "# Decisions\n" + _contents(names), **api_pages()}
+    made = {"options.md": options_page(), "decisions/index.md": "# Decisions\n" + _contents(names)}
+    return pages | made | api_pages()
 
 
 def notebook_page(notebook: dict[str, Any]) -> str:

@@ -212,6 +212,17 @@ def test_the_table_of_thresholds_is_made_from_their_file():
     assert "| saturated pixels | all | flagged pixels |" in QUALITY.read_text()
 
 
+def test_the_table_of_suffixes_is_made_from_the_kinds_of_products():
+    """docs/glossary.md says of each suffix what `jwmirror products` says; `make docs` writes it."""
+    sys.path.insert(0, str(ROOT / "config"))
+    from make_readme import GLOSSARY, with_suffixes
+
+    text = GLOSSARY.read_text()
+
+    assert text == with_suffixes(text)
+    assert "| `crf` | 2c | calibrated exposure with outliers flagged |" in text
+
+
 def test_config_page_is_made_from_the_schema():
     """config/README.md says what the schema says; `make docs` writes it."""
     sys.path.insert(0, str(ROOT / "config"))

@@ -63,6 +63,8 @@ def snakemake_mistake(words):
 
 def python_mistake(words):
     """Why a call of `python -m MODULE` is wrong; nothing is run."""
+    if words[0] == "-c":
+        return ""
     if words[0] != "-m":
         return "" if (ROOT / words[0]).exists() else f"there is no file {words[0]}"
     module = words[1]
@@ -108,6 +110,20 @@ def test_wrong_commands_are_found():
     assert jwmirror_mistake(["diff", "1"], True) == ""
     assert snakemake_mistake(["--no-such-option"])
     assert python_mistake(["-m", "jwmirror_simulator", "nothing"])
+
+
+def test_the_page_of_options_has_every_command_and_option(monkeypatch):
+    """The site of the documentation has what `jwmirror COMMAND -h` prints."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    from options import options_page
+
+    page = options_page()
+
+    sections = dict(re.findall(r"^## jwmirror (\S+)(.*?)(?=^## |\Z)", page, re.M | re.S))
+    assert set(COMMANDS) == set(sections)
+    assert "| `--mode <symlink\\|hardlink\\|reflink\\|copy>` |" in sections["checkout"]
+    assert all("| `--json` |" in text for name, text in sections.items() if name != "run")
+    assert "## jwmirror references bundle" in page
 
 
 def test_the_pages_show_many_commands_and_every_one_of_jwmirror():
