@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from jwmirror.services.inspect.running.observation import run_state
 from tests.setup.configs import THREE_EXPOSURES
 from tests.setup.pbs import install_pbs
 from tests.torture.mill import LONG
@@ -32,10 +33,15 @@ def test_jobs_go_through_the_commands_of_a_scheduler(fresh_site):
     while not list(attempts.glob("*/attempts/*.json")):
         assert run.poll() is None and time.monotonic() < deadline, log.read_text()[-6000:]
         time.sleep(0.2)
+    while not (state := run_state(fresh_site.mirror)).at_work:
+        assert run.poll() is None and time.monotonic() < deadline, log.read_text()[-6000:]
+        time.sleep(0.2)
     subprocess.run([scheduler / "bin" / "qdel", "1"], check=True)
     code = run.wait(PATIENCE_S)
 
     assert code == 0, log.read_text()[-6000:]
+    (level,) = state.levels
+    assert (level.exposures, level.jobs_at_work) == (3, 1)
     (receipt,) = fresh_site.run().batch_receipts
     assert [attempt.end for attempt in receipt.attempts] == ["", "done"]
     assert receipt.attempts[0].memory == receipt.attempts[1].memory

@@ -138,6 +138,19 @@ def clock(monkeypatch) -> Clock:
     return clock
 
 
+def test_counts_are_there_for_heartbeats(clock):
+    """Files, bytes, and the rate of the last seconds, which is never below zero."""
+    with Progress(2, 4_000_000) as counted:
+        rates = [counted.rate]
+        clock.now = 4.0
+        counted.add(2_000_000)
+        counted.add_file()
+        rates.append(counted.rate)
+        counted.add(-500_000)
+
+    assert (counted.files, counted.bytes, rates) == (1, 1_500_000, [0.0, 500_000.0])
+
+
 def test_lines_come_every_five_seconds_with_the_rate_since_the_start(clock, caplog):
     """The last one has the mean rate of the whole download."""
     caplog.set_level(logging.INFO, logger="jwmirror")

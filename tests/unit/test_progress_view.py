@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from rich.console import Console, Group
 from jwmirror.core.model.jobs.run_state import FetchState, LevelState, RunState, StageState
 from jwmirror.report.terminal.live import ProgressView
 from jwmirror.report.terminal.running import progress_line, running_section, stage_lines
+from jwmirror.services.start.workflow_run import STOPPED
 
 ROOT = Path(__file__).parents[2]
 BEGUN = RunState(
@@ -70,6 +72,27 @@ with ProgressView() as view:
     view.draw(CALIBRATING)
 print("end")
 """
+RUN = """
+import os, sys, time
+from jwmirror.report.terminal.live import ProgressView
+from jwmirror.services.start.workflow_run import run_workflow
+SNAKEMAKE = '''
+import os, time
+from pathlib import Path
+from jwmirror.core.log import send_message
+from jwmirror.core.model import Orders, write
+from jwmirror.core.model.run import RunMessage
+from jwmirror.store.runs import RunFiles
+from tests.setup.records import product
+mirror = Path("mirror").absolute()
+files = RunFiles(mirror / "receipts" / "runs" / "20260301T120000.000000Z-1")
+write(files.orders, Orders(products={"jw01345-o001.ab": (product(size=2000),)}))
+send_message(RunMessage(kind="begun", text=files.folder.name, mirror=str(mirror)))
+time.sleep(60)
+'''
+with ProgressView() as view:
+    sys.exit(run_workflow([], view.show, view.warn, (sys.executable, "-c", SNAKEMAKE), view.draw))
+"""
 ESCAPE = re.compile(r"\x1b\[\??([0-9;]*)([A-Za-z])")
 
 
@@ -83,21 +106,34 @@ class Clock:
         return self.now
 
 
-def terminal(columns: int, **variables: str) -> str:
-    """Return all that DRAW writes to a terminal of this width and 24 lines."""
+def terminal(
+    columns: int,
+    script: str = DRAW,
+    folder: Path = ROOT,
+    interrupt_at: bytes = b"",
+    code: int = 0,
+    **variables: str,
+) -> str:
+    """Return all that a script writes to a terminal of this width and 24 lines.
+
+    It is interrupted when it has written `interrupt_at`.
+    """
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
     streams = {"stdin": follower, "stdout": follower, "stderr": follower}
     with subprocess.Popen(
-        [sys.executable, "-c", DRAW], env=environment | variables, cwd=ROOT, **streams
+        [sys.executable, "-c", script], env=environment | variables, cwd=folder, **streams
     ) as process:
         os.close(follower)
         written = b""
         while block := _read(leader):
             written += block
+            if interrupt_at and interrupt_at in written:
+                process.send_signal(signal.SIGINT)
+                interrupt_at = b""
     os.close(leader)
-    assert process.returncode == 0, written.decode()
+    assert process.returncode == code, written.decode()
     return written.decode()
 
 
@@ -144,6 +180,17 @@ def test_a_terminal_keeps_only_whole_lines(monkeypatch):
         "end",
     ]
     assert written.count("\x1b[?25l") == written.count("\x1b[?25h") > 0  # the cursor
+
+
+def test_ctrl_c_on_a_terminal_leaves_whole_lines(tmp_path):
+    """The block is erased, no traceback is shown, and one sentence is the last."""
+    written = terminal(100, RUN, tmp_path, interrupt_at=b"Fetching: 0 of 1 file", code=130)
+
+    lines = [line for line in screen(written) if line]
+    assert lines[0].startswith("Asking MAST what changed (mirror ")
+    assert lines[1] == "Fetching 1 file, 2 kB, of 1 observation"
+    assert lines[-1] == STOPPED
+    assert "Traceback" not in written and written.endswith("\r\n")
 
 
 @pytest.mark.parametrize(

@@ -62,9 +62,9 @@ def test_watch_ends_at_once_where_no_run_goes_on(small_mirror):
 
 def test_options_without_effect_beside_watch_are_refused(small_mirror):
     """It prints lines for people, and only of the run."""
-    page = run("status", "--watch", "--all", "--mirror", small_mirror.root, code=2)
+    words = ("status", "--watch", "--all", "--last-run", "--mirror", small_mirror.root)
 
-    assert "--all: no effect beside --watch" in page
+    assert "--all and --last-run: no effect beside --watch" in run(*words, code=2)
 
 
 def started(*words: str, **streams: object) -> subprocess.Popen[str]:

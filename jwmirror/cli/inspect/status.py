@@ -33,7 +33,8 @@ def status_command(
     """
     root = options.find_mirror(mirror, config)
     if watch:
-        options.check_alone("--watch", json=as_json, set=settings, all=all_lines)
+        others = {"json": as_json, "set": settings, "all": all_lines, "last-run": by_last_run}
+        options.check_alone("--watch", **others)
         raise typer.Exit(_watch(root))
     config_file = None if by_last_run else options.find_config(mirror, config)
     reason = options.LAST_RUN if by_last_run else options.MIRROR_ALONE
