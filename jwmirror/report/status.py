@@ -209,7 +209,7 @@ def build_status(
         held=held,
         limited_to=run.poll.limited_to if run.poll else (),
         first_polls=tuple(_first_polls(run)),
-        changes=(*_notices(run, settling), *_withheld_notices(run)),
+        changes=(*_notices(run, settling, _withheld(run)), *_withheld_notices(run)),
         settling=_partly_reprocessed(settling),
         incomplete=settling.incomplete,
         out_of_date=outdated_products(
@@ -299,9 +299,14 @@ def split_view_path(path: str) -> tuple[str, str, str, str]:
     return above[-1], program, observation, suffix
 
 
-def _notices(run: Run, settling: SettleResult) -> Iterator[ChangeNotice]:
+def _notices(
+    run: Run, settling: SettleResult, withheld: Mapping[str, str]
+) -> Iterator[ChangeNotice]:
+    """Yield what the last poll found, without files that MAST then did not give: see below."""
     waiting = settling.waiting
     for change in run.changes_since_first_poll:
+        if change.wants_bytes and change.product.filename in withheld:
+            continue
         yield ChangeNotice(
             kind=change.kind,
             file=change.product.filename,
@@ -319,14 +324,22 @@ def list_of(notice: ChangeNotice) -> str:
     return "known" if notice.since else "news"
 
 
+def _withheld(run: Run) -> dict[str, str]:
+    """Return the files that were listed as accessible, and for which MAST rejected the token."""
+    failures = (failure for receipt in run.fetch_receipts for failure in receipt.failures)
+    return {failure.name: failure.message for failure in failures if failure.is_withheld}
+
+
 def _withheld_notices(run: Run) -> Iterator[ChangeNotice]:
-    """Yield the files that were listed as accessible, and for which MAST rejected the token."""
-    for receipt in run.fetch_receipts:
-        for failure in receipt.failures:
-            if failure.is_withheld:
-                yield ChangeNotice(
-                    kind=WITHHELD, file=failure.name, replaces=None, reasons=(failure.message,)
-                )
+    """Yield the files that MAST did not give, with what it lists of them: a new version, say."""
+    kinds = {
+        change.product.filename: change.kind
+        for change in run.changes_since_first_poll
+        if change.wants_bytes
+    }
+    for file, message in _withheld(run).items():
+        found = [f"{kinds[file]} at MAST"] if file in kinds else []
+        yield ChangeNotice(kind=WITHHELD, file=file, replaces=None, reasons=(message, *found))
 
 
 def outdated_products(

@@ -1,11 +1,14 @@
 """Manifests: rows read back as they were written, and what differs between two."""
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import pandas
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -264,3 +267,15 @@ def test_a_comparison_imports_what_it_needs(monkeypatch, compare):
     compare(entries_of([ROW]), entries_of([MADE]))
 
     assert imported == ["pyarrow.compute"]
+
+
+def test_astropy_reads_a_manifest_through_pandas_only(tmp_path):
+    """Its own reader fails at nulls; docs/python.md says so, and has to change when it does not."""
+    path = tmp_path / "manifest.parquet"
+    write_manifest(path, [ROW, MADE])
+
+    table = Table.from_pandas(pandas.read_parquet(path))
+
+    assert list(table["path"]) == sorted([ROW.path, MADE.path])
+    with pytest.raises(TypeError), warnings.catch_warnings(action="ignore"):
+        Table.read(path)

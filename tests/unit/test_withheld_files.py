@@ -7,11 +7,13 @@ from msgspec import structs
 
 from jwmirror.archive.transfer import MastDownloader
 from jwmirror.core.errors import StoreError
-from jwmirror.core.model import Poll, Selection, read
-from jwmirror.core.model.product import RELEASED, WITHHELD
-from jwmirror.core.model.stored import PRESENT, Entry
+from jwmirror.core.model import Change, Poll, Receipt, Selection, read
+from jwmirror.core.model.product import RELEASED, REPROCESSED, WITHHELD
+from jwmirror.core.model.run import Run
+from jwmirror.core.model.stored import PRESENT, Entry, Failure
 from jwmirror.net.token_socket import serve_token
 from jwmirror.planning.inputs import available_files
+from jwmirror.report.status import build_status
 from jwmirror.services.inspect.explain import explain_file
 from jwmirror.services.inspect.status import mirror_status
 from jwmirror.services.run.holdings import load_holdings
@@ -74,6 +76,23 @@ def test_a_dead_token_does_not_end_a_run(runs):
     assert "MAST does not accept the token in MAST_API_TOKEN" in conclusion.summary
     assert (notice.kind, notice.reasons[0]) == (WITHHELD, "the token was rejected")
     assert closed not in rows_of(runs) and len(rows_of(runs)) > 2
+
+
+def test_a_new_version_that_is_withheld_is_in_one_list_only():
+    """Not among the news, too: nothing of it has arrived."""
+    change = Change(kind=REPROCESSED, product=product(RATE))
+    other = Change(kind=REPROCESSED, product=product(RATE.replace("00001", "00002")))
+    failure = Failure(name=RATE, message="the token was rejected", is_withheld=True)
+    poll = Poll(listings=(listing(),), changes=(change, other))
+    run = Run(id="1", poll=poll, fetch_receipts=(Receipt(failures=(failure,)),))
+
+    notices = build_status("m", None, (), run).changes
+
+    assert [(each.kind, each.file) for each in notices] == [
+        (REPROCESSED, other.product.filename),
+        (WITHHELD, RATE),
+    ]
+    assert notices[1].reasons == ("the token was rejected", "reprocessed at MAST")
 
 
 def test_a_token_that_dies_leaves_the_mirror_as_it_is(runs):
