@@ -33,6 +33,7 @@ from jwmirror.core.model.product import STALE, WITHHELD
 from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.run import Run, RunEstimate, Stop
 from jwmirror.core.model.stored import PRESENT, Generation
+from jwmirror.report.growth import Growth
 
 LEVEL_NAMES = ("exposure", *["association"] * (len(LEVELS) - 1))  # of a run's plans, in order
 
@@ -182,6 +183,7 @@ class Status:
     running: RunState | None = None  # how far the run is that goes on
     undone: tuple[str, ...] = ()  # after a rollback: causes that the next run publishes again
     hold: Hold | None = None  # with which runs leave the current generation as it is
+    growth: Growth | None = None  # None: too little history
 
 
 def build_status(

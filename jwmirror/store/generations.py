@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -28,8 +27,7 @@ from jwmirror.core.files import (
 )
 from jwmirror.core.mirror import GENERATION
 from jwmirror.core.model import Entry
-from jwmirror.core.model.history.causes import Cause, in_one_line
-from jwmirror.core.model.stored import Generation, Setup
+from jwmirror.core.model.stored import ADDED, Generation, Setup
 from jwmirror.store import manifest
 from jwmirror.store.access import COLUMNS, Access, Content, has_access_changed, row_contents
 from jwmirror.store.losses import read_losses
@@ -44,10 +42,9 @@ from jwmirror.store.maintenance.retention import (
 from jwmirror.store.manifest import Entries, entries_of
 from jwmirror.store.objects import CLOSED, SHARED, Objects
 from jwmirror.store.pins import pinned_generations, read_hold
-from jwmirror.store.rows.differences import RowDifferences, row_differences
+from jwmirror.store.rows.description import Explain, describe_generation
 from jwmirror.store.view import SpareView, build_view, remove_numbered, remove_views, view_folder
 
-Explain = Callable[[Entries, Entries, RowDifferences], tuple[Cause, ...]]
 Describe = Callable[[Entries, Entries], Generation]  # of the rows before, and now
 
 
@@ -197,7 +194,7 @@ class Generations:
                 state before stays current.
         """
         with as_store_error("publication", "a complete state is still published"):
-            describe = partial(_described, cause, facts, explain)
+            describe = partial(describe_generation, cause, facts, explain)
             return self._published(entries_of(entries), describe, check, setup)
 
     def _published(
@@ -215,6 +212,7 @@ class Generations:
         generation = self._left_unpublished(last, current, rows)
         if generation is None:
             head = replace(describe(before, rows), number=last + 1)
+            head.counts[ADDED] = self._added(last, current, before, rows)
             if current:
                 sha256 = sha256_of(current.folder / HEAD)
                 head = replace(head, parent=current.number, parent_sha256=sha256)
@@ -241,6 +239,20 @@ class Generations:
         newest = self.read(last)
         follows = newest.parent == (current.number if current else None) and not newest.is_pruned
         return newest if follows and newest.entries() == rows else None
+
+    def _added(
+        self, last: int, current: StoredGeneration | None, before: Entries, rows: Entries
+    ) -> int:
+        """Return the bytes of objects that neither the rows before nor the newest generation have.
+
+        These differ after a rollback, and while the view is held.
+        """
+        known = {*before.column("sha256")}
+        if current and last != current.number:
+            with suppress(StoreError):  # it was pruned, or is damaged
+                known.update(self.read(last).columns("sha256").column("sha256"))
+        sizes = zip(rows.column("sha256"), rows.column("size"), strict=True)
+        return sum(size for sha256, size in dict(sizes).items() if sha256 not in known)
 
     def _written(
         self, head: Generation, rows: Entries, setup: Setup | None, is_closed: bool
@@ -378,21 +390,3 @@ class Generations:
     def remove_views(self, keep: set[int]) -> None:
         """Remove all views except those to keep and those of pinned generations."""
         remove_views(self.root, keep | pinned_generations(self.root).keys())
-
-
-def _described(
-    cause: str, facts: dict[str, str], explain: Explain, before: Entries, rows: Entries
-) -> Generation:
-    """Return the record of rows to publish, without number, parent and sha256 of the manifest."""
-    causes = explain(before, rows, differing := row_differences(before, rows))
-    return Generation(
-        number=0,
-        parent=None,
-        parent_sha256="",
-        manifest_sha256="",
-        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        cause=cause or in_one_line(causes),
-        counts={"files": len(rows), "bytes": sum(rows.column("size")), **differing.counts},
-        facts=facts,
-        causes=causes,
-    )

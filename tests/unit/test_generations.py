@@ -60,7 +60,8 @@ def test_a_published_state_is_read_back_and_seen(mirror):
     assert (current.number, current.parent, current.parent_sha256) == (1, None, "")
     assert (current.cause, current.facts) == ("first run", {"run": "R1"})
     assert current.counts == {
-        "files": 2, "bytes": 3, "new": 2, "changed": 0, "marked": 0, "gone": 0
+        "files": 2, "bytes": 3, "new": 2, "changed": 0, "marked": 0, "gone": 0,
+        "bytes_added": 3,
     }  # fmt: skip
     assert seen(mirror) == {"upstream/jw01345/o001/a": b"1", "upstream/jw01345/o001/b": b"22"}
 

@@ -109,6 +109,9 @@ class Entry:
         return self.product
 
 
+ADDED = "bytes_added"  # among the counts of a generation
+
+
 @dataclass(frozen=True, kw_only=True)
 class Generation:
     """One published, immutable state of the whole mirror: the content of its generation.json."""
@@ -119,7 +122,9 @@ class Generation:
     manifest_sha256: str
     made_at: str  # ISO, UTC
     cause: str  # in words
-    counts: dict[str, int]  # files, bytes; against the parent: new, changed, marked, gone
+    # files, bytes; against the parent: new, changed, marked, gone, and bytes_added: of the objects
+    # that it was the first to name, if the version that published it counted them
+    counts: dict[str, int]
     facts: dict[str, str]  # of the run that published it: its id, CRDS context, sha256 of its setup
     causes: tuple[Cause, ...] = ()  # without paths; earlier versions wrote only `cause`
 

@@ -212,6 +212,7 @@ def _headline(status: Status) -> Text:
         f"\nMAST answered last: {formatting.minute(asked_at)}" if asked_at else "",
         f"\nin use by: {status.at_work}" if status.at_work and not status.running else "",
         f"\nheld: {status.hold.notice(generation.number)}" if status.hold else "",
+        f"\n{status.growth}" if status.growth else "",
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from jwmirror.core.model.history.reasons import PlaceOf, no_place, place_of_reas
 from jwmirror.core.model.quality import CAVEAT
 from jwmirror.core.model.run import Run
 from jwmirror.crds.affected import reference_notices
+from jwmirror.report.growth import Growth, forecast_growth, recent_growth
 from jwmirror.report.history import generation_record
 from jwmirror.report.quality import count_qualities, doubtful_results
 from jwmirror.report.status import (
@@ -28,6 +30,7 @@ from jwmirror.services.inspect.running.observation import run_state
 from jwmirror.services.kept.answers import kept_answer
 from jwmirror.services.kept.conditions import conditions_of
 from jwmirror.services.kept.dependencies import generation_digest, records_digest, stored_digest
+from jwmirror.store.disk_space import free_space
 from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.lock import RUN_LOCK, lock_note
 from jwmirror.store.pins import read_hold
@@ -78,7 +81,15 @@ def mirror_status(
         undecided=_undecided(root),
         undone=tuple(_undone(root, current, run)),
         running=run_state(root),
+        growth=_growth(root),
     )
+
+
+def _growth(root: Path) -> Growth | None:
+    """Return how fast the mirror grows; None if its history is too short."""
+    now = datetime.now(UTC)
+    growth = recent_growth(Generations(root).all(), now)
+    return forecast_growth(growth, free_space(root)[0], now) if growth else None
 
 
 def _undecided(root: Path) -> Undecided:
