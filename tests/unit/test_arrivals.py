@@ -1,5 +1,6 @@
 """Publication on a shared file system: what other machines wrote may appear late."""
 
+import os
 import shutil
 import threading
 import time
@@ -44,6 +45,23 @@ def test_a_late_file_is_waited_for(small_mirror, receipt, part):
     await_results(small_mirror.root, [receipt], latency_s=30)
 
     assert late.exists() and not hidden.exists()
+
+
+def test_folders_of_missing_files_are_listed(small_mirror, receipt, monkeypatch):
+    """NFS asks its server about a folder then; it answers from its cache that a file is missing."""
+    late = small_mirror.root / "provenance" / f"{receipt.results[0].key}.json"
+    hidden, list_folder = late.rename(small_mirror.root.parent / "hidden"), os.listdir
+
+    def list_as_nfs(folder):
+        if folder == late.parent and hidden.exists():
+            hidden.rename(late)
+        return list_folder(folder)
+
+    monkeypatch.setattr(os, "listdir", list_as_nfs)
+
+    await_results(small_mirror.root, [receipt], latency_s=30)
+
+    assert late.exists()
 
 
 def test_a_job_waits_for_its_inputs(small_mirror):

@@ -15,6 +15,7 @@ from jwmirror.core.model.jobs.attempts import Attempt
 from jwmirror.core.model.run import Executor
 from jwmirror.services.run.jobs import folders, waiting
 from jwmirror.services.run.jobs.folders import (
+    MARK,
     JobWatch,
     close_work,
     job_folder,
@@ -134,12 +135,19 @@ def test_jobs_of_slurm_are_awaited_by_what_slurm_says(work, files, monkeypatch, 
     answers = {"11": [True, True, False], "12": [False]}
     monkeypatch.setattr(folders, "ASK_S", 0.0)
     monkeypatch.setattr(folders, "LOOK_S", 0.01)
-    monkeypatch.setattr(folders.slurm, "is_at_work", lambda job, _: answers[job].pop(0))
+    marks = []
+
+    def is_at_work(job: str, memory: int) -> bool:
+        marks.append((work / MARK).exists())  # a job that begins now would compute the same
+        return answers[job].pop(0)
+
+    monkeypatch.setattr(folders.slurm, "is_at_work", is_at_work)
     monkeypatch.setattr(folders.slurm, "cancel_waiting_jobs", {"run-1": ["13", "14"]}.get)
 
     take_over(work, files)
 
     assert not work.exists() and answers == {"11": [], "12": []}
+    assert not any(marks)
     message = capsys.readouterr().err
     assert f"Cancelled 2 jobs of run {RUN}, which was killed: 13, 14." in message
     assert "Waiting for 1 job" in message and "Slurm job 11" in message

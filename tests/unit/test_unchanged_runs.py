@@ -393,6 +393,16 @@ def test_an_unchanged_run_leaves_the_kept_preview_as_it_is(mirror):
     assert records_digest(*where) == before
 
 
+def test_a_run_after_one_that_was_killed_goes_through_all_rules(mirror):
+    """What the killed run has fetched or computed is not published."""
+    mirror.finish()
+    finished = mirror.files
+    mirror.poll()
+    shutil.copy(finished.references, mirror.files.references)  # then it is killed
+
+    assert mirror.run_again() is None
+
+
 def test_a_run_that_left_something_to_do_is_never_repeated_in_short(mirror):
     """Such as an association that waits, or references that CRDS did not confirm."""
     mirror.finish()

@@ -96,7 +96,7 @@ class RunWatch:
             self.begun = message
             mirror = Path(message.mirror)
             self._observer = RunObserver(mirror, message.text, lock_note(mirror, RUN_LOCK))
-            self.show(f"Asking MAST what changed (mirror {message.mirror})")
+            self.show(f"Looking for what changed (mirror {message.mirror})")
         elif message.kind == "note":
             self.warn(message.text)
         else:
