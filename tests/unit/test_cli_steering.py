@@ -1,12 +1,14 @@
 """The commands that steer a mirror: what they do, tell and answer as JSON."""
 
+import re
+
 import pytest
 
 from jwmirror.core.model.plan import Published
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from tests.setup.command_line import answer, run
-from tests.setup.mirrors import EXPOSURE, image_writer
+from tests.setup.mirrors import EXPOSURE, MOSAIC, image_writer, made_from
 
 
 @pytest.fixture
@@ -157,3 +159,43 @@ def test_states_beside_the_current_one(steered, tmp_path):
     assert len(list((tmp_path / "x").rglob("*_rate.fits"))) == 1
     assert (today["generation"], today["mode"]) == (2, "copy")
     assert len(list((tmp_path / "y").rglob("*_rate.fits"))) == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["status", "--all"],
+        ["log"],
+        ["log", f"{EXPOSURE}_uncal.fits"],
+        ["log", f"{MOSAIC}_i2d.fits"],
+        ["diff", "1", "2", "--all"],
+        ["diff", "1", "2", f"{EXPOSURE}_uncal.fits"],
+        ["diff", ":upstream", ":deep", "--all"],
+        ["explain", f"{MOSAIC}_i2d.fits"],
+        ["explain", f"{EXPOSURE}_uncal.fits"],
+        ["products", "1345/o001"],
+        ["failures"],
+        ["verify"],
+        ["prune", "--keep-last", "1", "--dry-run"],
+        ["outdated", "."],
+        ["whatis", f"{MOSAIC}_i2d.fits", f"{EXPOSURE}_uncal.fits"],
+        ["rollback", "1", "--dry-run"],
+    ],
+    ids=" ".join,
+)
+def test_no_page_shows_a_hash(small_mirror, tmp_path, monkeypatch, command):
+    """Without --verbose; a file was reprocessed, a result made again, both were copied before."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for row in list(small_mirror.rows.values()):
+        source = Objects(small_mirror.root).path(row.sha256)
+        (folder / row.filename).write_bytes(source.read_bytes())
+    small_mirror.hold(f"{EXPOSURE}_uncal.fits", image_writer(9.0), checksum="0d" * 16)
+    made = made_from("image3", MOSAIC, f"{EXPOSURE}_cal.fits", resample={"pixfrac": 0.5})
+    small_mirror.make(made, f"{MOSAIC}_i2d.fits", image_writer(7.0))
+    small_mirror.publish("reprocessed")
+    monkeypatch.chdir(folder)
+
+    page = run(*command, "--mirror", small_mirror.root)
+
+    assert not re.search(r"\b(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{8,64}\b", page)
