@@ -5,7 +5,8 @@ The sums of the payload are the names of the objects; the `bagit` library then h
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,7 @@ from jwmirror.core.files import as_store_error, path_below, restrict
 from jwmirror.core.folders import new_folder
 from jwmirror.core.model import Entry
 from jwmirror.core.model.maintenance import BagReport
+from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.losses import current_losses
 from jwmirror.store.maintenance.checkout import COPY, check_target, place_files
@@ -27,6 +29,7 @@ from jwmirror.store.manifest import write_manifest
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import FROZEN, add_pin, check_pin, find_pin, remove_pin
 from jwmirror.store.provenance import Provenance, acceptance_path
+from jwmirror.store.rows.crate import CRATE, crate_metadata
 
 MANIFEST_CHANGED = """\
 manifest.parquet is not the published manifest, whose sha256 is in generation.json and CITATION.cff:
@@ -157,7 +160,17 @@ def _tags(root: Path, payload: _Payload) -> dict[str, bytes]:
             tags[f"metadata/provenance/{key}.json"] = provenance.path(key).read_bytes()
         if (accepted := acceptance_path(root, key)).is_file():
             tags[f"metadata/accepted/{key}.json"] = accepted.read_bytes()
+    records = _records(provenance, payload.rows)
+    tags[CRATE] = crate_metadata(_title(payload), generation, payload.rows, records, tags.keys())
     return tags
+
+
+def _records(provenance: Provenance, rows: Iterable[Entry]) -> Iterator[ProvenanceRecord]:
+    """Yield how the results among the rows were made; damaged records are left out."""
+    for key in sorted({entry.key for entry in rows if entry.key}):
+        with suppress(StoreError):
+            if record := provenance.read_if_allowed(key):
+                yield record
 
 
 def _close_measurements(payload: _Payload, metadata: Path) -> None:
@@ -216,13 +229,17 @@ def _sha256sum_lines(entries: Iterable[Entry]) -> bytes:
     return "".join(f"{entry.sha256}  {entry.path}\n" for entry in entries).encode()
 
 
-def _citation(payload: _Payload) -> bytes:
+def _title(payload: _Payload) -> str:
     programs = sorted({entry.path.split("/")[-3][2:].lstrip("0") for entry in payload.rows})
+    return f"Data of JWST programs {', '.join(programs)}, as mirrored and recalibrated"
+
+
+def _citation(payload: _Payload) -> bytes:
     citation = {
         "cff-version": "1.2.0",
         "message": "If you use these data, cite the JWST programs they come from, and MAST.",
         "type": "dataset",
-        "title": f"Data of JWST programs {', '.join(programs)}, as mirrored and recalibrated",
+        "title": _title(payload),
         "authors": [{"name": "Mikulski Archive for Space Telescopes (MAST), STScI"}],
         "version": f"generation {payload.generation.number}",
         "date-released": payload.generation.made_at[:10],
