@@ -1,6 +1,7 @@
 """The pages of one site, public or with exclusive data."""
 
 from collections import Counter
+from collections.abc import Iterable
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -215,7 +216,7 @@ class SiteBuilder:
                 of_root,
                 [(number, each) for number, _, each in events.events],
                 [doubtful[row.path].caveats for row in of_root if row.path in doubtful],
-                sorted(self._product_pages) if any(row.key for row in of_root) else [],
+                self._input_pages(of_root),
                 self._state.access_digest if self._is_public else "",
                 comparisons := self._pictures.of_root(root),
                 waiting := self._pictures.waiting_of_root(root),
@@ -234,6 +235,13 @@ class SiteBuilder:
                     self._is_public,
                 )
                 self.pages.add(address, "product.html", page, what)
+
+    def _input_pages(self, rows: Iterable[ShownRow]) -> list[str]:
+        """Return the pages of the inputs of results, to which their page has links."""
+        records = map(self._state.results.record, sorted({row.key for row in rows if row.key}))
+        inputs = [each.name for made in records if made for each in made.derivation.inputs]
+        roots = {root_and_suffix(name)[0] for name in inputs}
+        return sorted(roots & self._product_pages.keys())
 
     def _add_observations(self) -> None:
         with_page = [place for place, each in self._summaries.items() if each.page]

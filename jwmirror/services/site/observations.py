@@ -25,7 +25,7 @@ Place = tuple[str, str]  # folders of program and observation
 Groups = Mapping[Place, Sequence[NoticeGroup]]
 PageOf = Callable[[str], str]  # of a root: the address of its page, or ""
 MadeBy = Callable[[str], tuple[str, str]]  # of a key: version of jwst, and day
-MOST_LINES = 1_000  # of an observation
+MOST_LINES = 600  # of an observation
 MOST_OBSERVATIONS = 2_500  # pages
 NAMED = 4  # values in a cell
 

@@ -1,11 +1,14 @@
 """The state of a mirror from which its sites are made: read once, for both."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
 
+import msgspec
+
 from jwmirror.core.errors import StoreError
-from jwmirror.core.jsonio import digest
+from jwmirror.core.jsonio import digest, read, write
 from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.core.model.history.causes import ContentChange
 from jwmirror.core.model.history.reasons import words_of
@@ -32,6 +35,13 @@ from jwmirror.store.rows.differences import CHANGED
 REASONS = 3  # of a changed result, in words
 
 
+class ClosedFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """The closed objects among the files in which a generation differs."""
+
+    access: str  # digest of what is closed now
+    sha256: list[str]
+
+
 class MirrorState:
     """What the pages of both sites are made from."""
 
@@ -48,7 +58,6 @@ class MirrorState:
         self.setup = self._setup(self.current)
         self.results = MadeResults(root, self.setup.recipes if self.setup else ())
         self.reasons = cache(self._reasons)
-        self.closed_in = cache(self._closed_in)
         self.closed_around = cache(self._closed_around)
 
     @cached_property
@@ -99,20 +108,34 @@ class MirrorState:
         return file.new in closed or file.old in closed
 
     def _closed_around(self, number: int) -> frozenset[str]:
-        """Return the closed objects of a generation and of its parent."""
-        parent = self.generations.read(number).parent
-        closed = self.closed_in(number)
-        return closed if parent is None else closed | self.closed_in(parent)
+        """Return those objects of the differing files of a generation that are closed.
 
-    def _closed_in(self, number: int) -> frozenset[str]:
-        """Return the closed objects of a generation; all of them, if its rows are not known."""
+        They are kept as long as the access to all files stays as it is.
+        """
+        differing = self.differing[number]
+        if differing is None:
+            return frozenset()
+        path = self.root / "receipts" / "site" / f"closed-{number:06d}.json"
+        with suppress(FileNotFoundError, StoreError):
+            kept = read(path, ClosedFiles)
+            if kept.access == self.access_digest:
+                return frozenset(kept.sha256)
+        paths = {file.path for file in differing.files}
         generation = self.generations.read(number)
-        if generation.number == self.current.number:
-            return frozenset(self.closed)
-        if generation.is_pruned:
-            found = self.differing.get(number)
-            return frozenset(v for f in (found.files if found else ()) for v in (f.old, f.new))
-        return frozenset(self._access.closed(generation.columns(*ACCESS)))
+        before = None if generation.parent is None else self.generations.read(generation.parent)
+        try:
+            closed = self._closed_among(generation, paths) | self._closed_among(before, paths)
+        except StoreError:  # it was pruned, so access to its files is not known
+            closed = {sha256 for file in differing.files for sha256 in (file.old, file.new)}
+        write(path, ClosedFiles(access=self.access_digest, sha256=sorted(closed)), mode=0o600)
+        return frozenset(closed)
+
+    def _closed_among(self, generation: StoredGeneration | None, paths: set[str]) -> set[str]:
+        if generation is None:
+            return set()
+        rows = generation.columns("path", *ACCESS)
+        places = [row for row, path in enumerate(rows.column("path")) if path in paths]
+        return self._access.closed(rows.rows(places))
 
     # ---- how versions differ -------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from jwmirror.core.grouping import group_by
@@ -20,13 +21,18 @@ from jwmirror.core.names import (
 from jwmirror.pipeline.engine_content import ENGINE
 from jwmirror.services.inspect.answers.bibliography import bibtex
 from jwmirror.services.inspect.answers.changed_parameters import changed_parameters, set_parameters
-from jwmirror.services.inspect.answers.selection import Row, described_rows
+from jwmirror.services.inspect.answers.selection import Row
 from jwmirror.store.access import may_be_read
 from jwmirror.store.maintenance.lookup import generation_named
 from jwmirror.store.manifest import Entries
 from jwmirror.store.pins import CURRENT
 from jwmirror.store.provenance import Provenance
 
+COLUMNS = (
+    *("path", "origin", "sha256", "key", "result", "context", "product_uri"),
+    *("product_observation", "product_release_date"),
+    *("product_cal_ver", "product_crds_ctx", "product_sdp_ver"),
+)
 OF_MAST = {"cal_ver": "CAL_VER", "crds_ctx": "CRDS_CTX", "sdp_ver": "SDP_VER"}
 SOFTWARE = ("jwst", "crds", "astropy", "astroquery", "numpy", "snakemake", "jwmirror")
 CATALOGUE = "abs_refcat"  # the parameter that names a catalogue, and the reference with its stars
@@ -46,7 +52,7 @@ def cite_generation(
     """
     generation, may_read = generation_named(root, name), is_shown or may_be_read(root)
     entries = generation.entries()
-    rows = list(described_rows(entries))
+    rows = list(_rows(entries))
     allowed = [row for row in rows if may_read(row["sha256"])]
     setup = generation.setup()
     of_recipes = [row for row in allowed if row["origin"] != UPSTREAM]
@@ -67,6 +73,18 @@ def cite_generation(
     return replace(citation, methods=" ".join(_sentences(citation)))
 
 
+def _rows(entries: Entries) -> Iterator[Row]:
+    """Yield what is cited of each row; the program is that of its folder."""
+    names = tuple(name.removeprefix("product_") for name in COLUMNS)
+    for values in zip(*map(entries.column, COLUMNS), strict=True):
+        row = dict(zip(names, values, strict=True))
+        *_, program, observation, row["file"] = row["path"].split("/")
+        digits = program.removeprefix("jw")
+        row["program"] = int(digits) if digits.isdecimal() else None
+        row["observation"] = row["observation"] or observation
+        yield row
+
+
 def _versions(setup: Setup | None, recipes: Iterable[records.CitedRecipe]) -> dict[str, str]:
     """Return the versions of packages: of jwst, those that made results."""
     of_results = sorted({version for each in recipes for version in each.versions.get("jwst", ())})
@@ -78,9 +96,10 @@ def _observations(rows: Iterable[Row]) -> Iterator[records.CitedObservation]:
     """Yield the identifiers at MAST of science exposures and combined products."""
     found: dict[tuple[int, str], set[str]] = defaultdict(set)
     released: dict[tuple[int, str], str] = defaultdict(str)
+    is_observation = cache(_is_observation)
     for row in rows:
         parts = parse_product(row["file"])
-        if parts and _is_observation(parts.root):
+        if parts and is_observation(parts.root):
             place = row["program"], row["observation"]
             found[place].add(parts.root)
             released[place] = max(released[place], row["release_date"] or "")
