@@ -146,7 +146,8 @@ def check(step: Step, tally: Tally, run: Run) -> None:
 
 
 def list_commands(site: Site, port: int) -> None:
-    """Print where the site is, and commands that show the mirror."""
+    """Draw the pictures of the site; print where it is, and commands that show the mirror."""
+    site.jwmirror("site")
     console.print(f"The site: {site.mirror / 'site' / 'index.html'}\nLook at the mirror:")
     rate, setting = SAME_SIZE.replace("uncal", "rate"), "deep.detector1.jump.rejection_threshold=6"
     console.print(f"  source {ROOT}/.venv/bin/activate && cd {site.folder}", soft_wrap=True)

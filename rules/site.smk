@@ -23,6 +23,7 @@ rule write_site:
     params:
         mirror=mirror,
         group=CONFIG.group,
+        pictures_s=CONFIG.pictures_s,
     message:
         "Writing the site"
     script:

@@ -8,5 +8,9 @@ from jwmirror.services.run.site import write_site
 
 log_to(snakemake.log[0])
 mirror = Path(snakemake.params.mirror)
-page = write_site(mirror=mirror, group=snakemake.params.group)
+page = write_site(
+    mirror=mirror,
+    group=snakemake.params.group,
+    budget_s=snakemake.params.pictures_s,
+)
 write(snakemake.output.receipt, {"page": str(page.relative_to(mirror))})

@@ -63,6 +63,7 @@ class Config:
     accept_unsettled: tuple[str, ...]  # programs, and patterns of product names
     thresholds: Path | None  # the user's, over the shipped ones
     strict: bool  # a run with caveats that are not accepted ends with an error
+    pictures_s: float  # that a run may draw
     max_fetch_gb: float | None  # that one run fetches; None: accepted for this run
     max_results: int | None  # that one run computes; None: accepted for this run
     selections: tuple[Selection, ...]  # by the number of a program
@@ -205,6 +206,7 @@ def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
         accept_unsettled=tuple(map(str, settle["accept"])),
         thresholds=Path(raw["thresholds"]) if raw.get("thresholds") else None,
         strict=raw.get("strict", False),
+        pictures_s=raw.get("pictures_s", 120.0),
         max_fetch_gb=None if "fetch" in raw.get("accept", ()) else limits["fetch_gb"],
         max_results=None if "results" in raw.get("accept", ()) else limits["results"],
         selections=selections,
