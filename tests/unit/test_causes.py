@@ -1,5 +1,6 @@
 """Causes over made-up histories: every file that differs has one, and it names what changed."""
 
+import re
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -218,6 +219,7 @@ def test_every_file_that_differs_has_a_cause_that_names_what_changed(history, da
         found = causes(mirror, old, new)
         assert {p for cause in found for p in cause.paths} == differing(old, new).keys()
         assert not any(cause.kind in ("unknown", "inputs", "found", "withdrawn") for cause in found)
+        assert not any(re.search(r"\b[0-9a-f]{8,}\b", str(cause)) for cause in found)
 
 
 # ---- single causes ---------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """`jwmirror cite`: what a paper says about the data of a generation."""
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +50,13 @@ class OwnValues:
 @pytest.fixture
 def compared(empty_mirror, monkeypatch):
     """A function that cites a result with a threshold of 4.0, of a recipe with these parameters."""
-    monkeypatch.setattr(changed, "_resolvers", lambda *_: OwnValues())
+
+    def resolvers(*_):
+        monkeypatch.setenv("CRDS_CONTEXT", "jwst_9999.pmap")
+        return OwnValues()
+
+    monkeypatch.delenv("CRDS_CONTEXT", raising=False)
+    monkeypatch.setattr(changed, "_resolvers", resolvers)
     monkeypatch.setattr(changed, "science_headers", lambda *_: ["{}"])
     made = made_from("image2", EXPOSURE, "x_rate.fits", photom={"threshold": 4.0, "other": 1})
     empty_mirror.make(made, f"{EXPOSURE}_cal.fits", lambda path: path.write_bytes(b"x"))
@@ -74,6 +81,7 @@ def test_parameters_that_the_pipeline_would_have_set_so_are_left_out(compared, m
     monkeypatch.setattr(OwnValues, "engine", {"jwst": "2.0.0"})
     unknown = compared(said, (block,))
 
+    assert "CRDS_CONTEXT" not in os.environ
     assert found.is_compared and not unknown.is_compared
     assert [(each.name, each.value) for each in found.parameters] == [
         ("image2.photom.threshold", "4")

@@ -1,5 +1,6 @@
 """Which parameters of a recipe make its results differ from what the pipeline makes by itself."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -51,10 +52,14 @@ def changed_parameters(
     """
     if why_not_recalibrating("cite"):
         return None
+    before = dict(os.environ)
     try:
         differing = _set_otherwise(root, recipe, made, rows, setup)
     except JwmirrorError:
         return None
+    finally:  # resolvers set what crds reads; a program that imports jwmirror keeps its own
+        os.environ.clear()
+        os.environ.update(before)
     if differing is None:
         return None
     return tuple(each for each in set_parameters(recipe) if _is_among(each, differing))
