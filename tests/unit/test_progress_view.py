@@ -187,7 +187,7 @@ def test_ctrl_c_on_a_terminal_leaves_whole_lines(tmp_path):
     written = terminal(100, RUN, tmp_path, interrupt_at=b"Fetching: 0 of 1 file", code=130)
 
     lines = [line for line in screen(written) if line]
-    assert lines[0].startswith("Asking MAST what changed (mirror ")
+    assert lines[0].startswith("Looking for what changed (mirror ")
     assert lines[1] == "Fetching 1 file, 2 kB, of 1 observation"
     assert lines[-1] == STOPPED
     assert "Traceback" not in written and written.endswith("\r\n")
@@ -265,7 +265,7 @@ def test_a_line_says_no_more_than_is_known():
     assert progress_line(replace(CALIBRATING, levels=(level,))) == (
         "Calibrating exposures: 12 of 40; jobs: 3 done, 5 at work"
     )
-    assert progress_line(BEGUN) == "Asking MAST what changed"
+    assert progress_line(BEGUN) == "Looking for what changed"
 
 
 def test_a_worker_that_gives_no_sign_is_shown_as_such():

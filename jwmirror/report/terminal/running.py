@@ -10,7 +10,7 @@ from jwmirror.core.printing import duration
 from jwmirror.report.formatting import count, minute, size
 
 IN_WORDS = {
-    "query": "Asking MAST what changed",
+    "query": "Looking for what changed",
     "settle": "Looking for what MAST has reprocessed in part",
     "references": "Syncing references",
     "plan": "Planning the recalibration",

@@ -1,13 +1,10 @@
 """One call of `jwmirror run`: start Snakemake, show what it does, and sum up how it ended."""
 
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from jwmirror.core.errors import StoreError
 from jwmirror.core.log import MESSAGES, read_messages
 from jwmirror.core.model.jobs.run_state import RunState
 from jwmirror.core.model.run import RunMessage
@@ -22,8 +19,6 @@ from jwmirror.services.start.summary import ended_early, summary_lines
 from jwmirror.store.lock import RUN_LOCK, lock_note
 
 INTERVAL_S = 0.5  # between two looks at the messages
-LOOK_S = 1.0  # between two looks at the records
-SHARE = 20  # times as long as a look takes, at least: a mirror may be large, or its disk slow
 STOPPING = "Stopping: the jobs at work are ended first. Press Ctrl-C again to kill them."
 STOPPED = "Interrupted. Nothing is lost: `jwmirror run` goes on from here."
 
@@ -70,7 +65,6 @@ class RunWatch:
     _seen: int = 0
     _is_stopping: bool = False
     _observer: RunObserver | None = None
-    _next_look: float = 0.0  # monotonic
 
     def look(self, is_stopping: bool = False) -> None:
         """Show what is new, and once that the run is about to stop."""
@@ -81,15 +75,8 @@ class RunWatch:
         for message in messages[self._seen :]:
             self._take(message)
         self._seen = len(messages)
-        started = time.monotonic()
-        if self._observer and started >= self._next_look and not is_stopping:
-            state: RunState | None = None
-            with suppress(OSError, StoreError):  # a run that changed nothing is deleted
-                state = self._observer.look()
-            if state:
-                self.draw(state)
-            ended = time.monotonic()
-            self._next_look = ended + max(LOOK_S, SHARE * (ended - started))
+        if self._observer and not is_stopping and (state := self._observer.look_if_due()):
+            self.draw(state)
 
     def _take(self, message: RunMessage) -> None:
         if message.kind == "begun":

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from jwmirror.core.errors import StoreError
 from jwmirror.core.model.jobs.run_state import FetchState, LevelState, RunState, StageState
 from jwmirror.core.model.run import Heartbeat
 from jwmirror.planning.estimates.remaining import (
@@ -27,10 +28,10 @@ from jwmirror.store.runs import RunFiles, started_at
 PURPOSE = "run "  # begins the purpose of a run in the note of its lock
 WINDOW_S = 60.0  # over which rates are averaged
 LEAST_WINDOW_S = 10.0
+LOOK_S = 1.0  # between two looks
+SHARE = 20  # times as long as a look takes, at least
 SILENT_S = 120.0  # without a heartbeat: then a job does not count as at work
-OLD_S = (
-    300.0  # a file that is so much older than others was not written lately, whatever the clocks
-)
+OLD_S = 300.0  # older than other files: then it was not written lately, whatever the clocks
 
 
 def run_state(root: Path) -> RunState | None:
@@ -76,7 +77,23 @@ class RunObserver:
         self._records = RunRecords(self.files)
         self._seen: dict[Path, _Seen] = {}
         self._finished: set[Path] = set()  # heartbeats of jobs that have ended in order
+        self._next_look = 0.0  # monotonic
         self._samples: deque[_Sample] = deque()
+
+    def look_if_due(self) -> RunState | None:
+        """Return the same as `look`; None if it is too early, or a record cannot be read now.
+
+        Looks take a small part of the time only: a mirror may be large, or its disk slow.
+        """
+        started = time.monotonic()
+        if started < self._next_look:
+            return None
+        state: RunState | None = None
+        with suppress(OSError, StoreError):  # a run that ends may be deleted
+            state = self.look()
+        ended = time.monotonic()
+        self._next_look = ended + max(LOOK_S, SHARE * (ended - started))
+        return state
 
     def look(self) -> RunState:
         """Return how far the run is.
@@ -85,6 +102,7 @@ class RunObserver:
             StoreError: a record is damaged.
         """
         now = time.monotonic()
+        self._records.refresh()
         phase = self._records.phase()
         self._see(self._records.heartbeats(), now)
         beats = {path: s for path, s in self._seen.items() if s.unchanged_s(now) < SILENT_S}

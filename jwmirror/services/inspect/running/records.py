@@ -93,15 +93,18 @@ class RunRecords:
         return self._plans[LEVELS[0]].levels if self.plan(LEVELS[0]) is not None else ()
 
     def ends(self, level: str) -> Mapping[str, EndedJob]:
-        """Return the batches of a level that have a receipt."""
-        known = self._ends.setdefault(level, {})
-        for path in self.files.batches(level):
-            if path.stem not in known:
-                receipt = read(path, _Ended)
-                spent = sum(stage.seconds for stage in receipt.spent)
-                is_whole = len(receipt.attempts) <= 1
-                known[path.stem] = EndedJob(len(receipt.failures), spent if is_whole else None)
-        return known
+        """Return the batches of a level that had a receipt at the last `refresh`."""
+        return self._ends.get(level, {})
+
+    def refresh(self) -> None:
+        """Read the receipts that were written since the last call."""
+        missing = self.orders.keys() - self.fetched
+        self.fetched |= {order for order in missing if self.files.fetched(order).exists()}
+        for level in self.levels:
+            known = self._ends.setdefault(level, {})
+            if self.plan(level) and len(known) < len(self.plan(level) or ()):
+                new = [path for path in self.files.batches(level) if path.stem not in known]
+                known.update((path.stem, _ended_job(path)) for path in new)
 
     def heartbeats(self) -> dict[Path, Heartbeat]:
         """Return the heartbeats of the jobs, by file; not of those that have a receipt."""
@@ -112,11 +115,10 @@ class RunRecords:
         return beats
 
     def phase(self) -> Phase:
-        """Return what the run does now, by the records that are there."""
+        """Return what the run does now, by the records that are there, as of `refresh`."""
         files = self.files
         if not files.orders.exists():
             return "query"
-        self.fetched |= {name for name in self.orders.keys() - self.fetched if self._is_here(name)}
         if files.unchanged.exists() or files.published.exists():
             return "conclude"
         if self.orders.keys() - self.fetched:
@@ -127,9 +129,6 @@ class RunRecords:
             return "references"
         return self._phase_of_levels()
 
-    def _is_here(self, order: str) -> bool:
-        return self.files.fetched(order).exists()
-
     def _phase_of_levels(self) -> Phase:
         for level in self.levels or LEVELS[:1]:
             batches = self.plan(level)
@@ -138,3 +137,11 @@ class RunRecords:
             if batches.keys() - self.ends(level).keys():
                 return "calibrate"
         return "publish"
+
+
+def _ended_job(path: Path) -> EndedJob:
+    """Return what the receipt of a batch says."""
+    receipt = read(path, _Ended)
+    spent = sum(stage.seconds for stage in receipt.spent)
+    is_whole = len(receipt.attempts) <= 1
+    return EndedJob(len(receipt.failures), spent if is_whole else None)

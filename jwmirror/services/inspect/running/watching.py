@@ -2,11 +2,9 @@
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError
 from jwmirror.core.model.jobs.run_state import RunState
 from jwmirror.core.model.plan import Published
 from jwmirror.core.model.run import Stop
@@ -58,11 +56,8 @@ def watch_run(
     while path.exists():
         if watch.is_free(path):
             return _death(run, note)
-        state: RunState | None = None
-        with suppress(StoreError, OSError):  # it ends now, or a record arrives late
-            state = replace(observer.look(), is_alive=True)
-        if state:
-            draw(state)
+        if state := observer.look_if_due():
+            draw(replace(state, is_alive=True))
         time.sleep(interval_s)
     return end_of_run(observer.files)
 
