@@ -18,6 +18,25 @@ import yaml
 from demo.site import Site
 from jwmirror.config.recipes.parameter_files import overlay
 
+DOCS = Path(__file__).parents[2] / "docs"
+CALLED_PAGES = (  # in this order, on one mirror
+    "tutorial.md",
+    "howto/parameter.md",
+    "howto/paper.md",
+    "howto/own-step.md",
+)
+NOT_CALLED = {  # words of a command in a block of the tutorial or a how-to -> why no test calls it
+    "make install": "tests have no network",
+    "make demo": "`played` in tests/workflow/test_main_job.py plays it",
+    "make environments": "needs another installation; tests/workflow/test_two_engines.py has one",
+    "python -m venv ~/envs/jwst-1.19": "tests have no network",
+    "jwmirror init 1538 --observations 46": "asks MAST",
+    "jwmirror doctor": "asks MAST; tests/unit/test_doctor.py calls it on the simulated one",
+    "jwmirror check --allow-environments": "tests/unit/test_allowed_environments.py calls it",
+    "jwmirror diff :former :deep": "needs another installation of jwst",
+    "jwmirror diff :former :deep FILE": "needs another installation of jwst",
+    "jwmirror products 1324": "on a program that the demo lacks",
+}
 BLOCK = re.compile(r"^```(console|yaml config|python \S+\.py)\n(.*?)^```", re.M | re.S)
 COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.M)
 TIME = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d UTC)?|\d+(?:\.\d+)? s\b")
@@ -32,6 +51,12 @@ class Shown:
     page: str
     command: str
     difference: str
+
+
+def shown_commands(page: Path) -> list[tuple[str, str]]:
+    """Return the commands of a page that are shown with what they print."""
+    blocks = [text for kind, text in BLOCK.findall(page.read_text()) if kind == "console"]
+    return [shown for text in blocks for shown in COMMAND.findall(text)]
 
 
 def call_shown(page: Path, site: Site) -> list[Shown]:

@@ -11,7 +11,8 @@ from jwmirror.cli import app
 from jwmirror.cli.app import COMMANDS
 from jwmirror.services.start.snakemake import snakemake_arguments
 from jwmirror_simulator.__main__ import _parser
-from tests.setup.documented import ROOT, documented_commands, user_pages
+from tests.setup.documented import ROOT, commands_in, documented_commands, user_pages
+from tests.setup.shown_commands import CALLED_PAGES, DOCS, NOT_CALLED, shown_commands
 
 PLACEHOLDERS = {"PROGRAM": "1538", "P": "1538", "N": "3", "D": "30", "COMMAND": "log"}
 INCOMPLETE = {"MissingParameter", "BadOptionUsage"}  # of a mention such as `plan --context`
@@ -100,6 +101,23 @@ def test_every_command_of_a_page_exists(path, capsys):
     wrong = {str(each): why for each in documented_commands(path) if (why := mistake(each))}
 
     assert wrong == {}
+
+
+def test_commands_of_tutorial_and_how_tos_are_called_or_have_a_reason():
+    """A test calls those with their output; `NOT_CALLED` says why it does not call the others."""
+    pages = [DOCS / "tutorial.md", *(DOCS / "howto").glob("*.md")]
+    blocks = [each for path in pages for each in documented_commands(path) if not each.is_mention]
+    shown = {
+        words
+        for page in CALLED_PAGES
+        for command, _ in shown_commands(DOCS / page)
+        for words in commands_in(command)
+    }
+
+    others = {" ".join(each.words) for each in blocks if each.words not in shown}
+
+    assert others == NOT_CALLED.keys()
+    assert len(shown) > 20
 
 
 def test_wrong_commands_are_found():

@@ -16,6 +16,7 @@ from jwmirror.core.grouping import group_by
 from jwmirror.store.generations import Generations
 from jwmirror_simulator.telescope.photometry import compare
 from tests.conftest import copied_site
+from tests.setup.shown_commands import CALLED_PAGES, DOCS, call_shown
 from tests.workflow.test_status import answer, jwmirror, levels
 
 CATALOGUE = "jw01345-o001_t001_nircam_clear-f200w-sub160_cat.ecsv"
@@ -92,6 +93,16 @@ def test_status_tells_what_an_edited_parameter_makes_out_of_date(played):
     assert cause.startswith(why) and " of " in cause
     assert played.computed == Counter(name for each in found for name in each["pipelines"])
     assert played.requests == 0
+
+
+@pytest.mark.slow
+def test_tutorial_and_how_tos_show_what_commands_print(played, tmp_path):
+    """Every command of these pages, in order, on the mirror that the demo leaves."""
+    with copied_site(played.site.folder, tmp_path / "demo") as site:
+        shown = [each for page in CALLED_PAGES for each in call_shown(DOCS / page, site)]
+
+    assert [each for each in shown if each.difference] == []
+    assert len(shown) > 25
 
 
 @pytest.mark.slow
