@@ -1,5 +1,6 @@
 """Claims of the pages that users and their programs rely on."""
 
+import re
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
@@ -82,6 +83,22 @@ def test_every_command_but_run_answers_in_json():
     ]
 
     assert without == ["run"]
+
+
+def test_the_commands_without_a_mirror_are_those_of_the_page():
+    """All others take `--mirror DIR`; docs/commands.md lists the exceptions."""
+    listed = re.search(r"`--mirror DIR` \(([^)]*)\shave no", (DOCS / "commands.md").read_text())[1]
+    for command in COMMANDS.values():
+        import_module(f"jwmirror.cli.{command}")
+
+    without = {
+        group.name
+        for group in get_group(app).commands.values()
+        for each in getattr(group, "commands", {"": group}).values()
+        if not any("--mirror" in option.opts for option in each.params)
+    }
+
+    assert set(re.findall(r"`([a-z-]+)`", listed)) == without
 
 
 def test_json_leaves_out_no_key(small_mirror):
