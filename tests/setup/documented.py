@@ -46,14 +46,13 @@ def documented_commands(path: Path) -> list[DocumentedCommand]:
         else:
             text.append(line.strip())
     for mention in MENTION.findall("\n".join(text)):
-        words = command_words(mention.replace("\\|", "|").replace("\n", " "))
-        if words:
-            commands.append(DocumentedCommand(page, words, True))
+        line = mention.replace("\\|", "|").replace("\n", " ")
+        commands += [DocumentedCommand(page, words, True) for words in commands_in(line)]
     return commands
 
 
 def commands_in(line: str) -> list[tuple[str, ...]]:
-    """Return the commands that one line of a block calls."""
+    """Return the commands that one line calls."""
     found = map(command_words, SEPARATOR.split(line.removeprefix("$ ")))
     return [words for words in found if words]
 

@@ -29,7 +29,7 @@ NOT_CALLED = {  # words of a command in a block of the tutorial or a how-to -> w
     "make install": "tests have no network",
     "make demo": "`played` in tests/workflow/test_main_job.py plays it",
     "make environments": "needs another installation; tests/workflow/test_two_engines.py has one",
-    "python -m venv ~/envs/jwst-1.19": "tests have no network",
+    "python -m venv ~/envs/jwst-2.0": "tests have no network",
     "jwmirror init 1538 --observations 46": "asks MAST",
     "jwmirror doctor": "asks MAST; tests/unit/test_doctor.py calls it on the simulated one",
     "jwmirror check --allow-environments": "tests/unit/test_allowed_environments.py calls it",
