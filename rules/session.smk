@@ -13,7 +13,12 @@ from pathlib import Path
 from snakemake.cli import parse_args
 
 from jwmirror.core.model.run import Executor
-from jwmirror.services.run.session import RunSession, check_environments, config_or_exit
+from jwmirror.services.run.session import (
+    RunSession,
+    check_environments,
+    config_or_exit,
+    remember_call,
+)
 
 
 def profiles():
@@ -46,6 +51,8 @@ CONFIG = config_or_exit(
     replaces=workflow.config_settings.replace_workflow_config,
     check_steps=workflow.is_main_process,
 )
+if workflow.is_main_process:
+    remember_call(sys.argv[1:], CONFIG.mirror)
 SESSION = RunSession(
     CONFIG.mirror,
     CONFIG.wait,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from jwmirror.archive.index import HeldIndex
 from jwmirror.core import names
+from jwmirror.core.errors import command_to_run
 from jwmirror.core.model import Change, Doubt, Listing, Product
 from jwmirror.core.model.product import VANISHED, covered_by
 from jwmirror.core.model.stored import PRESENT
@@ -152,5 +153,5 @@ def _vanished_parts(listing: Listing, vanished: Sequence[Product]) -> Iterator[D
 def _next_step(program: int) -> str:
     return (
         "look the program up at MAST; if they are really gone, run "
-        f"`snakemake --config accept_vanished={program}` once."
+        f"{command_to_run(f'accept_vanished={program}')} once."
     )

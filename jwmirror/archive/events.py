@@ -84,8 +84,8 @@ def _warn(path: Path, events: int, kind: str) -> None:
 
 def _refused(path: Path, found: str) -> ArchiveError:
     return ArchiveError(
-        f"{path}: expected the JSON list of events that MAST attaches to a subscription's e-mail, "
-        f"found: {found}; nothing was taken from it."
+        f"{Path(path).absolute()}: expected the JSON list of events that MAST attaches to a "
+        f"subscription's e-mail, found: {found}; nothing was taken from it; name the attachment."
     )
 
 

@@ -2,7 +2,8 @@
 
 import ast
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +12,17 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-from jwmirror.core.errors import ConfigError, JwmirrorError, disk_error, error_line
-from jwmirror.core.printing import LINES, print_traceback, printable, printable_stderr
+from jwmirror.cli.calls import is_usage_error, naming_options, usage_line
+from jwmirror.core.errors import (
+    ConfigError,
+    JwmirrorError,
+    LockedError,
+    disk_error,
+    error_line,
+    known_call,
+    path_error,
+)
+from jwmirror.core.printing import LINES, print_traceback, printable, printable_stderr, wrapped
 
 COMMANDS = {  # command -> its module, in the order of --help
     "init": "configure.init",
@@ -78,13 +88,11 @@ class CommandTable(TyperGroup):
         return found
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command. For an unknown name return None, with all imported to suggest one."""
+        """Return a command; None for an unknown name."""
         if self.is_listing:
             return TyperCommand(name=cmd_name, help=_summary(cmd_name))
-        if cmd_name not in self.commands:
-            modules = [COMMANDS[cmd_name]] if cmd_name in COMMANDS else COMMANDS.values()
-            for module in modules:
-                import_module(f"jwmirror.cli.{module}")
+        if cmd_name not in self.commands and cmd_name in COMMANDS:
+            import_module(f"jwmirror.cli.{COMMANDS[cmd_name]}")
             self.commands = get_group(app).commands
         command = self.commands.get(cmd_name)
         for each in (command, *getattr(command, "commands", {}).values()):  # `references bundle`
@@ -96,26 +104,46 @@ class CommandTable(TyperGroup):
 
         With --json, the error is JSON on standard output, where a program expects the answer.
         """
-        as_json = "--json" in (*ctx._protected_args, *ctx.args)
-        try:
-            with printable_stderr():  # other libraries warn of what is in a file
-                return super().invoke(ctx)
-        except Exception as error:
-            message = getattr(error, "message", None)
-            is_usage = isinstance(message, str) and hasattr(error, "exit_code")  # click's
-            if not (is_usage or isinstance(error, JwmirrorError) or disk_error(error)):
-                raise
-            code = 2 if is_usage or isinstance(error, ConfigError) else 1
-            if as_json:
-                from jwmirror.cli.output import print_json_error
+        words = (*ctx._protected_args, *ctx.args)
+        call = known_call(options=naming_options(words))
+        with call, _errors_in_words(ctx, words), printable_stderr():  # libraries warn of files
+            return super().invoke(ctx)
 
-                print_json_error(error, code)
-            elif is_usage:
-                error.message = printable(str(message), LINES)  # type: ignore[attr-defined]
-                raise  # click shows the usage, too
-            else:
-                print(error_line(error), file=sys.stderr)
-            raise typer.Exit(code) from error
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Split the words of the call; print what is wrong with those before the command."""
+        with _errors_in_words(ctx, tuple(args)):
+            return super().parse_args(ctx, args)
+
+
+@contextmanager
+def _errors_in_words(ctx: Any, words: Sequence[str]) -> Iterator[None]:
+    """Print an expected error, as `CommandTable.invoke` says, and end the command."""
+    try:
+        yield
+    except Exception as error:
+        is_usage = is_usage_error(error) and type(error).__name__ != "NoArgsIsHelpError"
+        is_expected = isinstance(error, JwmirrorError) or disk_error(error) or path_error(error)
+        if not (is_usage or is_expected):
+            raise
+        code = 2 if is_usage or isinstance(error, ConfigError) else 1
+        text = error_line(error)
+        if is_usage:
+            text = usage_line(error, ctx.info_name, words, COMMANDS)
+        elif isinstance(error, LockedError) and _can_wait(ctx, words):
+            text = f"{text.rstrip('.')}; with --wait, the command waits for it."
+        if "--json" in words:
+            from jwmirror.cli.output import print_json_error
+
+            print_json_error(error, text, code)
+        else:
+            print(wrapped(printable(text, LINES), sys.stderr), file=sys.stderr)
+        raise typer.Exit(code) from error
+
+
+def _can_wait(ctx: Any, words: Sequence[str]) -> bool:
+    """Return whether the command of a call has the option --wait."""
+    command = ctx.command.get_command(ctx, words[0])
+    return any("--wait" in parameter.opts for parameter in command.params)
 
 
 def _hide_values_of_flags(options: Iterable[Any]) -> None:

@@ -1,13 +1,14 @@
 """Options and arguments that commands share, and how the mirror and the config are found."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from jwmirror.config.yaml_files import ADVICE, read_yaml
-from jwmirror.core.errors import ConfigError
-from jwmirror.core.mirror import check_mirror
+from jwmirror.core.errors import ConfigError, did_you_mean, in_yaml
+from jwmirror.core.mirror import MARK, check_mirror, is_mirror
 
 CONFIG = Path("config/config.yaml")
 MIRROR_ALONE, LAST_RUN = "--mirror without --config", "--last-run"
@@ -50,15 +51,36 @@ def find_mirror(mirror: Path | None, config: Path | None) -> Path:
     """Return the mirror's folder: that of `--mirror`, else what the config file names.
 
     Raises:
-        ConfigError: the folder of `--mirror` does not exist, or the config cannot be read.
-        StoreError: the folder has files, and is no mirror.
+        ConfigError: `--mirror` names no mirror, or the config cannot be read.
+        StoreError: the folder that the config names has files, and is no mirror.
     """
-    if mirror is not None and not mirror.is_dir():
-        why = "there is no such folder; name the folder of a mirror"
-        raise ConfigError([f"--mirror {mirror.absolute()}: {why}"])
     root = named_mirror(mirror, config)
-    check_mirror(root)
+    if mirror is not None:
+        _check_named(mirror.absolute())
+    else:
+        check_mirror(root)
     return root
+
+
+def _check_named(mirror: Path) -> None:
+    """Raise ConfigError if --mirror names no folder, or one with other files."""
+    step = "name the folder of a mirror"
+    if not mirror.is_dir():
+        found = "a file" if mirror.exists() else "nothing"
+        near = did_you_mean(mirror.name, _folders_in(mirror.parent))
+        why = f"expected a folder, found {found}{near or ';'} {step}"
+        raise ConfigError([f"--mirror {mirror}: {why}"])
+    if is_mirror(mirror) or not (names := sorted(path.name for path in mirror.iterdir())):
+        return
+    if outer := next(filter(is_mirror, mirror.parents), None):
+        step = f"this folder is in a mirror: --mirror {outer}"
+    found = f"{', '.join(names[:3])}{' and others' if len(names) > 3 else ''}"
+    why = f"expected the folder of a mirror (with a file {MARK}), found {found}; {step}"
+    raise ConfigError([f"--mirror {mirror}: {why}"])
+
+
+def _folders_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
 
 
 def named_mirror(mirror: Path | None, config: Path | None) -> Path:
@@ -77,8 +99,9 @@ def named_mirror(mirror: Path | None, config: Path | None) -> Path:
         raise ConfigError(mistakes)
     raw = content.value
     name = raw.get("mirror", "mirror") if isinstance(raw, dict) else "mirror"
-    if not isinstance(name, str) or not name.isprintable() or name.startswith("~"):
-        raise ConfigError([f"{path}: mirror: found {name!r}, expected the path of a folder"])
+    if not isinstance(name, str) or not name.isprintable() or re.search(r"^~|\$[A-Za-z_]", name):
+        why = "expected the path of a folder in full (without ~ and $VARIABLES)"
+        raise ConfigError([f"{path.absolute()}: mirror: found {in_yaml(name)}, {why}; correct it"])
     return Path(name)
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 from rich.console import Console, RenderableType
 
-from jwmirror.core.errors import ConfigError, error_line
+from jwmirror.core.errors import ConfigError
 from jwmirror.core.printing import printable, printable_json, printable_record
 
 T = TypeVar("T")
@@ -40,10 +40,8 @@ def print_json(record: object) -> None:
     print(printable_json(msgspec.json.format(encoded, indent=2).decode()))
 
 
-def print_json_error(error: BaseException, exit_code: int) -> None:
+def print_json_error(error: BaseException, text: str, exit_code: int) -> None:
     """Print an error as JSON, in place of the answer: its kind, message, mistakes, exit code."""
-    of_click = getattr(error, "format_message", None)
-    text = of_click() if of_click else error_line(error)
     mistakes = error.mistakes if isinstance(error, ConfigError) else []
     kind = type(error).__name__
     print_json(

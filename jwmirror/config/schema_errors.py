@@ -1,6 +1,7 @@
 """The schema of configs: its validator, and the mistakes that it finds, in words."""
 
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,9 @@ from jwmirror.config.yaml_files import YamlPath, YamlText, describe_path
 from jwmirror.core.errors import TYPES, unknown_name
 from jwmirror.pipeline.registry import PIPELINES
 
+DEFAULT = ("config/config.yaml", "--config ")  # sources that replace no other one
+LONGEST_VARIABLE = 30  # characters: a longer text in the place of a variable is not shown
+NUMBER = re.compile(r"[^\d]*?0*([1-9]\d*)[^\d]*", re.ASCII)  # a text with one number
 LIMITS = {  # rules of the schema -> what they allow; with their value, if it is of interest
     "minimum": "at least {}",
     "maximum": "at most {}",
@@ -33,12 +37,9 @@ def _is_number(checker: Any, value: Any) -> bool:
 
 
 REMEDIES = {  # for missing keys
-    "programs": (
-        "; say what to mirror, such as `programs: [1538]` (a file that is given with --configfile "
-        "replaces config/config.yaml: no key of that is used)"
-    ),
-    "because": "; write the reason, such as `because: guide star lost`",
-    "radius": "; write one with its unit, such as `radius: 5 arcmin`",
+    "programs": "say what to mirror, such as `programs: [1538]`",
+    "because": "write the reason, such as `because: guide star lost`",
+    "radius": "write one with its unit, such as `radius: 5 arcmin`",
 }
 
 
@@ -63,7 +64,13 @@ def describe_error(error: jsonschema.ValidationError, content: YamlText) -> list
     """Return a mistake in words, or one for each unknown key: where, what was found, expected."""
     path: YamlPath = tuple(error.absolute_path)
     if error.validator != "additionalProperties":
-        return [content.locate(path, _words(error, content.shown(path, error.instance)))]
+        shown = content.shown(path, error.instance)
+        if path[-1:] == ("token_env",) and len(shown) > LONGEST_VARIABLE:
+            shown = f"a text of {len(str(error.instance))} characters, which may be a token"
+        words = _words(error, shown)
+        if "missing key programs" in words and not content.place(path).startswith(DEFAULT):
+            words += " (this file replaces config/config.yaml, of which no key is used)"
+        return [content.locate(path, words)]
     of_schema: Any = error.schema  # the part of the schema with this rule
     found: Any = error.instance  # the part of the config
     allowed = list(of_schema["properties"])
@@ -83,14 +90,15 @@ def _words(error: jsonschema.ValidationError, shown: str) -> str:
     of_schema: Any = error.schema
     if error.validator == "required":
         missing = ", ".join(key for key in rule if key not in found)
-        return f"missing key {missing}{REMEDIES.get(missing, '')}"
+        return f"missing key {missing}; {REMEDIES.get(missing, 'add it')}"
     if error.validator == "enum":
         return unknown_name("value", found, rule)
     if error.validator == "pattern":
-        hint = _other_case(rule, str(found))
+        hint = _other_case(rule, str(found)) or _in_full(of_schema["title"], str(found)) or ","
         return f"found {shown}{hint} expected {of_schema['title']}"
     if error.validator in ("type", "anyOf"):
-        return f"found {shown}, expected {of_schema.get('title') or TYPES[rule]}"
+        expected = of_schema.get("title") or TYPES[rule]
+        return f"found {shown}{_number_in(found, expected) or ','} expected {expected}"
     if limit := LIMITS.get(str(error.validator)):
         return f"found {shown}, expected {limit.format(rule)}"
     return error.message
@@ -117,4 +125,16 @@ def _unknown_key(key: object, allowed: list[str], suffix: str, inside: Mapping[s
 def _other_case(pattern: str, text: str) -> str:
     """Return a hint to a text in upper or lower case, if it fits the pattern then."""
     near = [other for other in (text.upper(), text.lower()) if re.search(pattern, other)]
-    return f"; did you mean {near[0]!r}?" if near else ","
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _in_full(title: str, text: str) -> str:
+    """Return a hint to the path that a shell would make of one with ~ or a variable."""
+    full = os.path.expandvars(os.path.expanduser(text))
+    return f"; did you mean {full!r}?" if title.startswith("the path") and full != text else ""
+
+
+def _number_in(value: object, expected: str) -> str:
+    """Return a hint to the one number in a text, such as 'GO 1345', where one is expected."""
+    found = NUMBER.fullmatch(value) if isinstance(value, str) and "number" in expected else None
+    return f"; did you mean {found[1]}?" if found else ""

@@ -30,7 +30,7 @@ def empty_ranges(criteria: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int,
     for i, item in enumerate(observations if isinstance(observations, list) else ()):
         first, dash, last = str(item).partition("-")
         if dash and first.isdecimal() and last.isdecimal() and not 1 <= int(first) <= int(last):
-            yield ("observations", i), f"found {item!r}, expected a range such as 4-6"
+            yield ("observations", i), _range_mistake(item, int(first), int(last))
     observed = criteria.get("observed")
     days = {k: v for k, v in (observed if isinstance(observed, Mapping) else {}).items() if v}
     for key, day in days.items():
@@ -40,6 +40,11 @@ def empty_ranges(criteria: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int,
     if first and last and is_day(first) and is_day(last) and first > last:
         why = f"found {first}, which is after `to` ({last}); exchange them"
         yield ("observed", "from"), why
+
+
+def _range_mistake(item: Any, first: int, last: int) -> str:
+    near = f"; did you mean {last}-{first}?" if 1 <= last < first else ","
+    return f"found {item!r}{near} expected a range such as 4-6"
 
 
 def is_day(day: str) -> bool:

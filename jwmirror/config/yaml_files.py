@@ -6,15 +6,17 @@ and dates are text, and 1e3 is a number.
 """
 
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from jwmirror.core.errors import ConfigError, in_yaml
+from jwmirror.core.errors import ConfigError, did_you_mean, in_yaml
 from jwmirror.core.files import MAX_CONFIG, read_bytes
 from jwmirror.core.fits import check_yaml
 
@@ -29,6 +31,24 @@ REAL = re.compile(
     r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|[-+]?\.inf|\.nan", re.I | re.ASCII
 )
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # not line feed or tab
+
+QUOTES = "put the text in quotes"
+PROBLEMS = {  # parts of PyYAML's messages -> what is meant, and the next step
+    "'\\t' that cannot start": "found a tab in the indent; use spaces",
+    "mapping values are not allowed": (
+        "found a colon where no key can be; correct the indent, add the colon of a key before it, "
+        f"or {QUOTES}"
+    ),
+    "could not find expected ':'": "found a key without a colon; write `key: value`",
+    "expected alphabetic or numeric character": f"found * or & at the start of a text; {QUOTES}",
+    "undefined alias": f"found * at the start of a text; {QUOTES}",
+    "that cannot start any token": f"found %, @ or ` at the start of a text; {QUOTES}",
+    "expected ',' or ']'": "found a list that is not closed; close it with ], or set a comma",
+    "expected ',' or '}'": "found a mapping that is not closed; close it with }, or set a comma",
+    "expected <block end>": "found a line that is indented otherwise than those above; correct it",
+    "end of stream": "found a quote that is not closed; close it",
+    "expected the node content": "found a sign where a value belongs; correct it, or quote it",
+}
 
 YamlPath = tuple[str | int, ...]  # of a value: the keys and indices that lead to it
 
@@ -122,10 +142,13 @@ def read_yaml(path: Path, advice: str = ADVICE) -> YamlText:
     try:
         text = read_bytes(path, MAX_CONFIG).decode("utf-8")
     except OSError as err:
-        why = f"{err.strerror}; the current folder is {Path.cwd()}; {advice}"
-        raise ConfigError([f"{path}: {why}"]) from err
+        names = os.listdir(path.parent) if path.parent.is_dir() else []
+        near = did_you_mean(path.name, names) if isinstance(err, FileNotFoundError) else ""
+        why = f"{path.absolute()}: {err.strerror}{near or ';'} {advice}"
+        raise ConfigError([why]) from err
     except UnicodeDecodeError as err:
-        raise ConfigError([f"{path}: not YAML: it is not a text file; correct it"]) from err
+        why = "expected text in UTF-8, found other bytes; save it as plain text in UTF-8"
+        raise ConfigError([f"{path.absolute()}: {why}, or name another file"]) from err
     return parse_yaml(text.expandtabs() if path.suffix == ".json" else text, str(path))
 
 
@@ -147,13 +170,28 @@ def parse_yaml(text: str, source: str, path: YamlPath = ()) -> YamlText:
         value = reader.value(node, path)
     except yaml.YAMLError as err:
         mark = getattr(err, "problem_mark", None)
-        line = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        problem = getattr(err, "problem", "it is not a text file")
-        why = f"not YAML: {line}{problem}; correct this line or one before it"
-        raise ConfigError([f"{source}: {why}"]) from err
+        number = mark.line if mark else 0
+        line = f", line {number + 1}" if mark and not path else ""
+        problem = _problem(err, text.splitlines()[: number + 1])
+        raise ConfigError([f"{source}{line}: {problem}"]) from err
     except RecursionError as err:
         raise ConfigError([f"{source}: values are nested too deeply; correct it"]) from err
     return YamlText(value, reader.written, tuple(reader.mistakes))
+
+
+def _problem(error: yaml.YAMLError, lines: Sequence[str]) -> str:
+    """Return why text is not YAML, and the next step; `lines` end with that of the error."""
+    spaces = [c for line in lines for c in line if c != " " and unicodedata.category(c) == "Zs"]
+    if spaces:
+        name = unicodedata.name(spaces[0]).lower()
+        return (
+            f"not YAML: found a {name} (U+{ord(spaces[0]):04X}); write a plain space in its place"
+        )
+    problem = str(getattr(error, "problem", None) or "characters that are not text")
+    for part, words in PROBLEMS.items():
+        if part in problem:
+            return f"not YAML: {words}"
+    return f"not YAML: {problem}; correct this line or one before it"
 
 
 def _check_aliases(text: str, source: str) -> None:

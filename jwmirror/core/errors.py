@@ -1,11 +1,15 @@
-"""Error classes, one family for each of the parties that can be at fault."""
+"""Error classes, one family for each of the parties that can be at fault; words of messages."""
 
 import difflib
 import errno
 import json
+import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+import shlex
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
 
 from jwmirror.core.printing import LINES, printable
 
@@ -21,13 +25,94 @@ TYPES = {  # types of values in the config, as the schema or stpipe names them
 }
 NEW_TOKEN = "https://auth.mast.stsci.edu/token"  # where MAST makes tokens
 MAX_TEXT = 400  # characters of a parser's message that are passed on
-MAX_LISTED = 40  # allowed names in a message that has a suggestion
+MAX_LISTED, MAX_BESIDE = 25, 12  # allowed names in a message, alone and beside a suggestion
+CALL = "JWMIRROR_CALL"  # environment variable with the call, for the commands that messages name
 DISK = {  # errors of the system -> what the disk is, and the next step
     errno.ENOSPC: ("full disk", "make room for files and inodes"),
     errno.EDQUOT: ("full quota", "make room, or ask for a larger quota"),
     errno.EROFS: ("read-only disk", "make it writable"),
     errno.EIO: ("unreadable disk", "let its administrator check it"),
 }
+ELSEWHERE = frozenset(  # options and settings of a run that lead to another mirror
+    ["--configfile", "--configfiles", "--directory", "-d", "mirror"]
+)
+PATHS = {  # errors of the system -> the next step for the path that it names
+    errno.ENOENT: "correct the path",
+    errno.ENOTDIR: "a part of the path is a file: correct the path",
+    errno.EISDIR: "name a file",
+    errno.EEXIST: "name another",
+    errno.ENOTEMPTY: "name another",
+    errno.ENAMETOOLONG: "choose a shorter one",
+    errno.ELOOP: "its links lead in a circle: correct them",
+    errno.EACCES: "ask its owner for access, or choose another",
+    errno.EPERM: "ask its owner for access, or choose another",
+}
+
+
+# ---- commands that messages name ---------------------------------------------------------------
+
+
+@contextmanager
+def known_call(run: Sequence[str] = (), options: Sequence[str] = ()) -> Iterator[None]:
+    """Let messages name commands as the user calls them, also those of child processes.
+
+    `run`: the command that started this run, or nothing; `options`: --mirror or --config.
+    """
+    before = os.environ.get(CALL)
+    set_call(run, options)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[CALL]
+        else:
+            os.environ[CALL] = before
+
+
+def set_call(run: Sequence[str], options: Sequence[str]) -> None:
+    """Do so for the rest of this process."""
+    os.environ[CALL] = f"{shlex.join(run)}\n{shlex.join(options)}"
+
+
+def options_of_run(run: Sequence[str], mirror: Path | str) -> list[str]:
+    """Return the options by which other commands find the mirror of a run; none by default."""
+    names = {word.partition("=")[0] for word in run}
+    is_config = any(one == "--config" and "=" not in other for one, other in pairwise(run))
+    return ["--mirror", str(Path(mirror).absolute())] if is_config or names & ELSEWHERE else []
+
+
+def command_to_run(*settings: str) -> str:
+    """Return the command that starts a run, in backquotes; with KEY=VALUE `settings` for once.
+
+    In a run it is what the user typed; elsewhere `jwmirror run` with the config that they named.
+    """
+    run, options = call_of_run(), _options_of_call()
+    config = options[options.index("--config") :][:2] if "--config" in options else ()
+    words = run or ["jwmirror", "run", *config]
+    if settings:
+        pairs = list(pairwise([*words, ""]))  # --config FILE is not the option of Snakemake
+        places = [i for i, (word, value) in enumerate(pairs) if word == "--config" and "=" in value]
+        at = places[0] + 1 if places else len(words)
+        words = [*words[:at], *(() if places else ["--config"]), *settings, *words[at:]]
+    return f"`{shlex.join(words)}`"
+
+
+def command(words: str) -> str:
+    """Return a command of jwmirror, in backquotes, with the user's --mirror or --config."""
+    options = _options_of_call()
+    return f"`{' '.join(['jwmirror', words, *map(shlex.quote, options)])}`"
+
+
+def call_of_run() -> list[str]:
+    """Return the words of the command that started this run; none if no run was started."""
+    return shlex.split(os.environ.get(CALL, "").partition("\n")[0])
+
+
+def _options_of_call() -> list[str]:
+    return shlex.split(os.environ.get(CALL, "").partition("\n")[2])
+
+
+# ---- classes -----------------------------------------------------------------------------------
 
 
 class JwmirrorError(Exception):
@@ -141,10 +226,10 @@ class LockedError(StoreError):
         self, mirror: str, purpose: str, pid: int, host: str, since: str, unsure: str = ""
     ):
         self.purpose, self.pid, self.host, self.since = purpose, pid, host, since
+        wait = f"; {command_to_run('wait=True')} waits for it" if call_of_run() else ""
         super().__init__(
-            f"mirror {mirror}: {purpose} (process {pid} on {host}, since {since}) is at work on "
-            f"it{unsure}; nothing was changed; run again when it has ended; "
-            "`snakemake --config wait=True` waits for it."
+            f"mirror {Path(mirror).absolute()}: {purpose} (process {pid} on {host}, since {since}) "
+            f"is at work on it{unsure}; nothing was changed; run again when it has ended{wait}."
         )
 
 
@@ -154,6 +239,9 @@ class LimitError(JwmirrorError):
 
 class CalibrationError(JwmirrorError):
     """One exposure or association cannot be calibrated; the others are not affected."""
+
+
+# ---- wording -----------------------------------------------------------------------------------
 
 
 def plain_text(error: BaseException) -> str:
@@ -178,12 +266,26 @@ def disk_line(error: OSError, place: object = "") -> str:
     return f"{name}: {plain_text(error)}{where}; {step}, then run again."
 
 
+def path_error(error: BaseException | None) -> OSError | None:
+    """Return an error of the system that names a path, if it is one that the user can correct."""
+    is_one = isinstance(error, OSError) and error.errno in PATHS and error.filename is not None
+    return error if is_one and isinstance(error, OSError) else None
+
+
+def path_line(error: OSError) -> str:
+    """Return a line on a `path_error`: the path, what is wrong with it, and the next step."""
+    name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
+    path = printable(str(Path(str(name)).absolute()))
+    return f"{path}: {error.strerror}; {PATHS[error.errno or errno.ENOENT]}, and call again."
+
+
 def error_line(error: BaseException) -> str:
-    """Return a text for people on any error: of jwmirror, of the disk, or of a library."""
-    refused = None if isinstance(error, JwmirrorError) else disk_error(error)
-    if refused:
+    """Return a text for people on any error: of jwmirror, of disk or path, or of a library."""
+    if isinstance(error, JwmirrorError):
+        return str(error)
+    if refused := disk_error(error):
         return disk_line(refused)
-    return str(error) if isinstance(error, JwmirrorError) else repr(error)
+    return path_line(wrong) if (wrong := path_error(error)) else repr(error)
 
 
 @contextmanager
@@ -237,6 +339,19 @@ def unknown_name(kind: str, name: object, allowed: Collection[object], where: st
     near = suggest(name, names)
     hint = f"did you mean {near[0]!r}? " if near else ""
     listed = f"allowed are {', '.join(names)}"
-    if len(names) > MAX_LISTED:
+    if len(names) > (MAX_BESIDE if near else MAX_LISTED):
         listed = "" if near else f"similar are {', '.join(suggest(name, names, 10, 0.0))}"
     return f"unknown {kind} {name!r}{where}; {hint}{listed}".rstrip()
+
+
+def did_you_mean(name: object, names: Iterable[object]) -> str:
+    """Return "; did you mean 'x'?" with the nearest of some names; empty if none is near."""
+    near = suggest(name, names)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def some_of(names: Iterable[object], most: int = 10) -> str:
+    """Return the first names of a list, sorted, and how many others there are; "none" of none."""
+    listed = sorted(map(str, names))
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return f"{', '.join(listed[:most]) or 'none'}{more}"

@@ -20,8 +20,8 @@ def check_new(to: Path) -> None:
     _check_links(to)
     if os.path.lexists(to) and not _is_empty_folder(Path(to)):
         raise StoreError(
-            f"{to}: expected a folder that is not there yet or is empty, found something in it; "
-            "nothing was written; name another."
+            f"{Path(to).absolute()}: expected a folder that is not there yet or is empty, found "
+            "something in it; nothing was written; name another."
         )
 
 

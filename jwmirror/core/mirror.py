@@ -57,12 +57,17 @@ def check_mirror(folder: Path, among_others: bool = False) -> bool:
     """Return True for a mirror, False for a folder that may become one: new, empty (or as above).
 
     Raises:
-        StoreError: it is neither.
+        StoreError: it is neither, or in another mirror.
     """
     foreign = [name for name in _content(folder) if not name.startswith(f".{MARK}.")]
     obstacles = sorted(set(OWN).intersection(foreign)) if among_others else foreign
     if is_mirror(folder):  # after the listing: another process may make the mark meanwhile
         return True
+    if outer := next(filter(is_mirror, folder.absolute().parents), None):
+        raise StoreError(
+            f"mirror {folder.absolute()}: found a folder in the mirror {outer}; nothing was "
+            f"changed; use {outer}, or a folder outside."
+        )
     if obstacles:
         raise StoreError(
             f"mirror {folder.absolute()}: expected a new or empty folder, or one that is marked as "
@@ -88,8 +93,9 @@ def _content(folder: Path) -> list[str]:
         return []
     except OSError as err:
         raise StoreError(
-            f"mirror {folder}: expected a folder that can be listed, found: {plain_text(err)}; "
-            "nothing was changed; name another folder in `mirror` in the config."
+            f"mirror {folder.absolute()}: expected a folder that can be listed, found "
+            f"{'a file' if folder.is_file() else plain_text(err)}; nothing was changed; name "
+            "another folder in `mirror` in the config."
         ) from err
 
 

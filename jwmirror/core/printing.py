@@ -8,7 +8,9 @@ width, marks and overrides of its direction), or that begin a new line.
 import io
 import json
 import re
+import shutil
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -45,6 +47,24 @@ def printable_record(record: T) -> T:
             return record
     copy: T = _printable_value(record)
     return copy
+
+
+def wrapped(text: str, stream: TextIO) -> str:
+    """Return a text in lines that fit a terminal, broken between words only; else as it is."""
+    if stream is None or not stream.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    lines = (
+        textwrap.wrap(
+            line,
+            width,
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.split("\n")
+    )
+    return "\n".join("\n".join(parts) for parts in lines)
 
 
 def print_traceback(

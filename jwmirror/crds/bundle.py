@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jwmirror.core.errors import ReferencesError, plain_text
+from jwmirror.core.errors import ReferencesError, command_to_run, plain_text
 from jwmirror.core.files import open_regular
 from jwmirror.core.folders import new_folder
 from jwmirror.core.names import cache_path
@@ -52,8 +52,8 @@ def write_bundle(
     missing = [context for context in contexts if context not in verified.contexts]
     if not has_config(cache) or missing:
         raise ReferencesError(
-            f"{', '.join(missing or contexts)} was never synced into {cache}; run `snakemake` "
-            "(or this command with network) first."
+            f"{', '.join(missing or contexts)} was never synced into {cache.absolute()}; run "
+            f"{command_to_run()} (or this command with network) first."
         )
     others = others or {}
     mappings = dict.fromkeys(name for context in contexts for name in verified.contexts[context])
@@ -82,8 +82,8 @@ def _reference(cache: Path, name: str) -> Path:
     path = cache_path(cache, name)
     if not path.is_file():
         raise ReferencesError(
-            f"{name} is not in the reference cache {cache}; run `snakemake` (or this command with "
-            "network) first."
+            f"{name} is not in the reference cache {cache.absolute()}; run {command_to_run()} (or "
+            "this command with network) first."
         )
     return path
 

@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from jwmirror.core.errors import ArchiveError, ConfigError
+from jwmirror.core.errors import ArchiveError, ConfigError, command_to_run
 
 WAITING = 64  # jobs that may ask at the same time
 PAUSE_S = 0.1  # after an error
@@ -64,7 +64,7 @@ def request_token(path: str | None) -> str | None:
     except OSError as err:
         raise ArchiveError(
             f"the main process of this run does not pass the token on at {path} ({err}); nothing "
-            "was requested from the archive; run snakemake again."
+            f"was requested from the archive; run {command_to_run()} again."
         ) from err
     return token.decode()
 

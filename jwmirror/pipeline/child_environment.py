@@ -22,6 +22,8 @@ OURS = frozenset(  # those that crds_environment sets
 )
 STEERING = ("CRDS_", "STPIPE_")  # begin variables that CRDS and stpipe read
 TOKEN_FORM = re.compile("[!-~]+")  # visible ASCII: it is sent in a header of HTTP
+SCHEMES = ("bearer", "token")  # of a header, which people copy with the token
+QUOTES = "'\"`\u2018\u2019\u201c\u201d"
 OF_MODELS = ("PASS_INVALID_VALUES", "STRICT_VALIDATION", "VALIDATE_ON_ASSIGNMENT")
 
 
@@ -47,14 +49,21 @@ def take_token(variable: str) -> str | None:
         ConfigError: it is not visible ASCII. The message does not contain it.
     """
     token = os.environ.pop(variable, "").strip()
-    if token and not TOKEN_FORM.fullmatch(token):
-        raise ConfigError(
-            [
-                f"environment variable {variable}: expected a token of letters, digits and signs; "
-                f"found spaces or other characters among its {len(token)}; copy the token again"
-            ]
-        )
+    if token and (found := _wrong_part(token)):
+        why = f"expected a token of letters, digits and signs, found {found}"
+        raise ConfigError([f"environment variable {variable}: {why}; copy the token again"])
     return token or None
+
+
+def _wrong_part(token: str) -> str:
+    """Return words for what does not belong in a token; "" if all does. They do not contain it."""
+    first, _, rest = token.partition(" ")
+    if rest and first.lower() in SCHEMES:
+        return f"the word {first} in front of it; leave it out"
+    if token[0] in QUOTES or token[-1] in QUOTES:
+        return "quotes around it; leave them out"
+    is_plain = TOKEN_FORM.fullmatch(token)
+    return "" if is_plain else f"spaces or other characters among its {len(token)}"
 
 
 def _set_by_crds() -> set[str]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from jwmirror.core.errors import LimitError
+from jwmirror.core.errors import LimitError, command, command_to_run
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Chain, Change, Orders, Plan, Product
 from jwmirror.core.model.history.reasons import traced_reasons, words_of
@@ -30,7 +30,7 @@ def check_fetch(orders: Orders, changes: Iterable[Change], limit_gb: float | Non
                     "(limits.fetch_gb):",
                     *_programs(products, kinds),
                     "Nothing was fetched or changed. Narrow `programs` in the config, or, if all "
-                    "this is wanted, run `snakemake --config accept=fetch` once, or raise the "
+                    f"this is wanted, run {command_to_run('accept=fetch')} once, or raise the "
                     "limit.",
                 )
             )
@@ -67,9 +67,9 @@ def check_results(plans: Iterable[Plan], limit: int | None) -> None:
                     "because of:",
                     *_causes(chains),
                     "Nothing was computed or published; what was fetched is not fetched again. "
-                    "`jwmirror plan --all` lists the results. docs/upgrading.md says how to go in "
-                    "steps. If all this is wanted, run `snakemake --config accept=results` once, "
-                    "or raise the limit.",
+                    f"{command('plan --all')} lists the results. docs/upgrading.md says how to "
+                    "go in steps. If all this is wanted, run "
+                    f"{command_to_run('accept=results')} once, or raise the limit.",
                 )
             )
         )

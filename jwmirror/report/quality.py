@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from jwmirror.core.errors import command
 from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import parse
 from jwmirror.core.model import Entry
@@ -19,10 +20,14 @@ from jwmirror.core.model.quality import (
 )
 
 NOT_MEASURED = "not measured"
-NEXT_STEP = (
-    "`jwmirror explain FILE` shows what was measured; `jwmirror accept FILE --because TEXT` "
-    "accepts the caveats of a result"
-)
+
+
+def next_step() -> str:
+    """Return what to do about results with caveats."""
+    return (
+        f"{command('explain FILE')} shows what was measured; "
+        f"{command('accept FILE --because TEXT')} accepts the caveats of a result"
+    )
 
 
 def quality_of(entry: Entry) -> Quality:

@@ -25,8 +25,8 @@ def check_room(mirror: Path, orders: Orders, keep_free: int) -> None:
         return
     others = f" and {unknown} files of unknown size" if unknown else ""
     raise StoreError(
-        f"room for {mirror}: {len(sizes)} files of {wanted / GB:.3f} GB{others} are ordered, and "
-        f"{keep_free / GB:.3f} GB are to stay free (archive.keep_free_gb); {where} is "
+        f"room for {mirror.absolute()}: {len(sizes)} files of {wanted / GB:.3f} GB{others} are "
+        f"ordered, and {keep_free / GB:.3f} GB are to stay free (archive.keep_free_gb); {where} is "
         f"{free / GB:.3f} GB, {(wanted + keep_free - free) / GB:.3f} GB too little; nothing was "
         "downloaded; free space, select less, or lower keep_free_gb, and run again."
     )

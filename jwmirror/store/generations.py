@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from jwmirror.core import jsonio
-from jwmirror.core.errors import ClosedError, StoreError
+from jwmirror.core.errors import ClosedError, StoreError, command, command_to_run
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import (
     as_store_error,
@@ -88,8 +88,9 @@ class StoredGeneration(Generation):
     def _checked_manifest(self) -> Path:
         if self.is_pruned:
             raise StoreError(
-                f"generation {self.number} was pruned: its files are no longer known. Choose one "
-                "that `jwmirror log` does not mark as pruned."
+                f"mirror {self.folder.parents[1].absolute()}: generation {self.number} was pruned: "
+                "its files are no longer known; choose one that "
+                f"{command('log')} does not mark as pruned."
             )
         path = self.folder / MANIFEST
         try:
@@ -102,6 +103,14 @@ class StoredGeneration(Generation):
                 "from a copy of the mirror, or write the number of another generation in CURRENT."
             )
         return path
+
+
+def no_generation(root: Path, number: int) -> StoreError:
+    """Return the error for a generation that does not exist."""
+    return StoreError(
+        f"mirror {root.absolute()}: there is no generation {number}; {command('log')} lists the "
+        "generations."
+    )
 
 
 class Generations:
@@ -131,8 +140,7 @@ class Generations:
         generation = self.current()
         if generation is None:
             raise StoreError(
-                f"{self.root.resolve()} holds no mirror yet. The first run of `snakemake` "
-                "creates it."
+                f"{self.root.resolve()} holds no mirror yet; {command_to_run()} makes and fills it."
             )
         return generation
 
@@ -143,8 +151,7 @@ class Generations:
             step = "restore it from a copy of the mirror"
             head = jsonio.read(folder / HEAD, Generation, step)
         except FileNotFoundError as err:
-            why = f"there is no generation {number}; `jwmirror log` lists the generations."
-            raise StoreError(why) from err
+            raise no_generation(self.root, number) from err
         return StoredGeneration(**vars(head), folder=folder)
 
     def read_unpruned(self, number: int) -> StoredGeneration:
@@ -317,7 +324,7 @@ class Generations:
             raise StoreError(
                 f"{len(missing)} of {len(rows)} stored files are missing or short, such as "
                 f"{self.objects.path(sha256)} ({size} bytes) for {path}; nothing was published; "
-                "use `jwmirror verify --repair`, or restore them from a copy of the mirror."
+                f"use {command('verify --repair')}, or restore them from a copy of the mirror."
             )
         return modes
 

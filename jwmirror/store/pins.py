@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import StoreError, command, did_you_mean, some_of
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_path
 from jwmirror.core.grouping import group_by
@@ -68,15 +68,15 @@ def check_pin(root: Path, name: str, number: int) -> Pin | None:
     if not (folder / HEAD).is_file() or (folder / PRUNED).exists():
         why = "was pruned" if (folder / HEAD).is_file() else "does not exist"
         raise StoreError(
-            f"pin {name!r}: generation {number} {why}; nothing was pinned; `jwmirror log` lists "
-            "the generations."
+            f"mirror {Path(root).absolute()}: pin {name!r}: generation {number} {why}; nothing was "
+            f"pinned; {command('log')} lists the generations."
         )
     existing = find_pin(root, name)
     if existing and existing.generation != number:
         raise StoreError(
             f"pin {name!r}: it names generation {existing.generation} already (since "
             f"{existing.made_at}), so it cannot name generation {number}; nothing was changed; use "
-            f"another name, or `jwmirror unpin {name}` first."
+            f"another name, or {command(f'unpin {name}')} first."
         )
     return existing
 
@@ -103,8 +103,13 @@ def require_pin(root: Path, name: str) -> Pin:
     """Return the pin of that name. StoreError, with the names of all pins, if it does not exist."""
     pin = find_pin(root, name)
     if pin is None:
-        known = ", ".join(f"{each.name} ({each.generation})" for each in read_pins(root)) or "none"
-        raise StoreError(f"pin {name!r}: it does not exist; pins are: {known}.")
+        pins = read_pins(root)
+        known = some_of(f"{each.name} ({each.generation})" for each in pins)
+        near = did_you_mean(name, [each.name for each in pins])
+        raise StoreError(
+            f"mirror {Path(root).absolute()}: pin {name!r} does not exist{near or ';'} pins are: "
+            f"{known}."
+        )
     return pin
 
 

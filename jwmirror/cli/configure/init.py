@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from jwmirror.cli import app, options, output
-from jwmirror.core.errors import ConfigError
+from jwmirror.core.errors import ConfigError, command_to_run
 from jwmirror.core.mirror import mark_mirror
 from jwmirror.report.terminal.survey import survey_page
 from jwmirror.services.configure.first_config import (
@@ -121,7 +121,7 @@ def _show_first(first: FirstConfig, dry_run: bool, all_lines: bool) -> None:
         output.say(f"Without a recipe: {first.note}")
     output.say(f"{first.config} {done}; edit it if you like")
     if not dry_run:
-        output.say("Next: jwmirror run")
+        output.say(f"Next: {command_to_run().strip('`')}")
 
 
 def _mark(mirror: Path | None, config: Path, as_json: bool) -> None:
@@ -135,4 +135,4 @@ def _mark(mirror: Path | None, config: Path, as_json: bool) -> None:
     if as_json:
         output.print_json({"mirror": str(root), "is_new": is_new})
     else:
-        output.say(f"{root} {state}; `jwmirror run` fills it")
+        output.say(f"{root} {state}; {command_to_run()} fills it")

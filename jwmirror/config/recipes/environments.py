@@ -26,9 +26,14 @@ class Environments:
             return [
                 f"{place}.environment: {unknown_name('environment', name, list(self._folders))}"
             ]
-        if Path(self.python(name)).is_file():
+        python = Path(self.python(name))
+        if python.is_file():
             return []
+        folder = python.parents[1]  # that the config names, or its Python
+        if folder.parent.name == "bin":
+            why = f"expected the folder of an environment, found {folder}; write"
+            return [f"environments.{name}: {why} {folder.parents[1]}"]
         return [
-            f"environments.{name}: there is no {self.python(name)}; create the environment (`make "
+            f"environments.{name}: there is no {python}; create the environment (`make "
             "environments` creates those that come with jwmirror), or correct the folder"
         ]

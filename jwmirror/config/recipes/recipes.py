@@ -27,6 +27,7 @@ from jwmirror.core.model.quality import MARK
 from jwmirror.pipeline.parameters.python_notation import without_python_notation
 from jwmirror.pipeline.parameters.resolution import normalise
 from jwmirror.pipeline.parameters.vocabulary import match_mistakes
+from jwmirror.pipeline.registry import PIPELINES, pipeline_name
 from jwmirror.pipeline.usercode.between import between_mistakes
 
 Checker = Callable[[Mapping[str, Any], str, bool], Remarks]  # of parameters: Resolver.remarks
@@ -215,6 +216,9 @@ class Recipes:
         if name == EVERY:
             return list(self._raw)
         if name not in self._raw:
+            if pipeline_name(name) in PIPELINES and self._raw:
+                why = f"found the pipeline {name} without its recipe"
+                raise ConfigError([f"{why}; write {next(iter(self._raw))}.{name}..."])
             why = unknown_name("recipe", name, list(self._raw))
             raise ConfigError([f"{why}; the word {EVERY} means all of them"])
         return [name]
@@ -276,7 +280,9 @@ def _extends_mistakes(name: str, recipes: Mapping[str, Mapping]) -> list[str]:
             others = [other for other in recipes if other != name]
             return [f"recipes.{seen[-1]}.extends: {unknown_name('recipe', parent, others)}"]
         if parent in seen:
-            return [f"recipes.{name}.extends: a cycle: {' -> '.join([*seen, parent])}"]
+            chain = " -> ".join([*seen, parent])
+            why = "found a recipe that extends itself" + f" ({chain})" * (len(seen) > 1)
+            return [f"recipes.{name}.extends: {why}; name another, or remove `extends`"]
         seen.append(parent)
     return []
 

@@ -4,11 +4,11 @@ Needs no data and no CRDS. Importing jwst takes seconds.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jwmirror.core.errors import TYPES, in_yaml, unknown_name
+from jwmirror.core.errors import TYPES, in_yaml, suggest, unknown_name
 from jwmirror.core.model.parameters import Parameter, Remarks
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters.gone import gone_message, without_gone
@@ -29,6 +29,7 @@ RESERVED_ADVICE = {  # by parameter; for all others, see _value_mistakes
 }
 
 
+MOST_OWNERS = 3  # steps that are listed
 ITEMS = {"int_list": "whole numbers", "float_list": "numbers", "string_list": "texts"}
 
 
@@ -109,14 +110,14 @@ def _member_mistakes(
         if names_output(name, value):
             continue
         if name in steps and isinstance(value, Mapping):
-            yield from _step_mistakes(steps[name], value, where, base)
+            yield from _step_mistakes(steps[name], value, where, base, steps)
         elif name in steps:
             yield (
                 f"{where}: {name} is a step, so its parameters were expected "
                 f"({{{name}: {{skip: true}}}}), found {in_yaml(value)}."
             )
         elif isinstance(value, Mapping):
-            yield f"{where}: {gone_message(name) or unknown_name('step', name, list(steps))}"
+            yield f"{where}: {gone_message(name) or _unknown_step(name, steps)}"
         elif name not in own and name not in RESERVED:
             yield f"{where}: {_unknown_member(name, value, _settable([*own, *steps]), steps)}"
         elif name == "skip":
@@ -125,17 +126,42 @@ def _member_mistakes(
             yield from _value_mistakes(spec, name, value, where, base)
 
 
-def _unknown_member(name: str, value: Any, known: Sequence[str], steps: Collection[str]) -> str:
+def _unknown_member(name: str, value: Any, known: Sequence[str], steps: Mapping[str, Any]) -> str:
     """Return a message on a parameter that a pipeline has not; it may name a step, with a dot."""
     step, dot, parameter = name.partition(".")
     if dot and step in steps:
         return f"found a dot in {name}; write {step}: {{{parameter}: {value}}}"
+    owner = _owner(name, value, steps)
     unknown = unknown_name("parameter or step", name, known)
-    return gone_message("", name) or gone_message(name) or unknown
+    return gone_message("", name) or gone_message(name) or owner or unknown
 
 
-def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str, base: Path) -> Iterator[str]:
-    """Yield the mistakes in one step; master_background_mos of spec2 has its own steps."""
+def _unknown_step(name: str, steps: Mapping[str, Any]) -> str:
+    """Return a message on a step that a pipeline has not, but perhaps another one."""
+    if not suggest(name, steps) and (owners := registry.pipelines_with_step(name)):
+        return (
+            f"found {name!r}, which is a step of {', '.join(owners)}; write {owners[0]}: "
+            f"{{{name}: ...}}"
+        )
+    return unknown_name("step", name, list(steps))
+
+
+def _owner(name: str, value: Any, steps: Mapping[str, Any]) -> str:
+    """Return words for a parameter in a wrong place, if a step of the pipeline has it; else ""."""
+    owners = [step for step, spec in steps.items() if name in spec]
+    if not owners or name in RESERVED:
+        return ""
+    listed = ", ".join(owners[:MOST_OWNERS]) + " and others" * (len(owners) > MOST_OWNERS)
+    return (
+        f"found {name!r}, which is a parameter of {listed}; write {owners[0]}: "
+        f"{{{name}: {in_yaml(value)}}}"
+    )
+
+
+def _step_mistakes(
+    spec: Any, content: Mapping[str, Any], place: str, base: Path, steps: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield the mistakes in one step of some; master_background_mos of spec2 has its own steps."""
     chained = [*_persistence_mistakes(content, place)]
     yield from chained
     for name, value in content.items():
@@ -149,6 +175,8 @@ def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str, base: Path
             yield from _value_mistakes(spec, name, value, f"{place}.{name}", base)
         elif gone := gone_message(place.rpartition(".")[2], name):
             yield f"{place}.{name}: {gone}"
+        elif not suggest(name, _settable(spec)) and (owner := _owner(name, value, steps)):
+            yield f"{place}.{name}: {owner}"
         else:
             unknown = unknown_name("parameter", name, _settable(spec))
             step = ".".join(place.replace(".steps.", ".").split(".")[-2:])
@@ -179,7 +207,7 @@ def _inner_mistakes(steps: Any, content: Any, place: str, base: Path) -> Iterato
         if step not in steps:
             yield f"{place}.{step}: {unknown_name('step', step, list(steps))}"
         elif isinstance(values, Mapping):
-            yield from _step_mistakes(steps[step], values, f"{place}.{step}", base)
+            yield from _step_mistakes(steps[step], values, f"{place}.{step}", base, steps)
         else:
             found = in_yaml(values)
             yield f"{place}.{step}: expected parameters of the step {step}, found {found}."

@@ -38,7 +38,8 @@ def _content(path: Path) -> dict[str, Any]:
     except OSError as err:
         raise ConfigError([f"{expected}; {path}: {err.strerror}"]) from err
     except Exception as err:  # asdf and configobj raise many kinds
-        raise ConfigError([f"{expected}; {path}: {plain_text(err)}"]) from err
+        found = f"found what is neither ASDF nor pairs NAME = VALUE ({plain_text(err)})"
+        raise ConfigError([f"{expected}; {path}: {found}; name another file"]) from err
 
 
 def _check_class(path: Path, content: Mapping[str, Any], pipeline: str, step: str) -> None:

@@ -13,7 +13,7 @@ from jwmirror.pipeline.parameters.resolution import (
 )
 
 CORES_IGNORED = (
-    "jwmirror runs exposures side by side, one process for each; give snakemake more cores "
+    "jwmirror runs exposures side by side, one process for each; give the run more cores (--cores) "
     "instead (the results do not depend on it)"
 )
 NAMES_IGNORED = "jwmirror sets folders and names of products"

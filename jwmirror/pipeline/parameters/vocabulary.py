@@ -103,7 +103,11 @@ def _no_file(pattern: Any) -> str:
 def _suffix_mistakes(text: str) -> Iterator[str]:
     suffix = NUMBERED.sub("", text.lower())
     if suffix not in suffixes():
-        unknown = unknown_name("suffix", text.lower(), suffixes())
+        name = text.lower().partition(".")[0]  # uncal.fits
+        unknown = unknown_name("suffix", name if name in suffixes() else text.lower(), suffixes())
+        unknown = (
+            f"found {text.lower()!r}; did you mean {name!r}?" if name in suffixes() else unknown
+        )
         stop = "" if unknown.endswith("?") else ";"
         yield f"{unknown}{stop} `files` selects other products by patterns of their names"
 

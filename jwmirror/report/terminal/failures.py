@@ -1,10 +1,12 @@
 """Terminal page of `jwmirror failures`. Pure: records in, text out."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from jwmirror.core.errors import command_to_run
 from jwmirror.report.failures import FailureList, ListedFailure
 from jwmirror.report.formatting import count
 
@@ -15,7 +17,8 @@ BRIEF = 5  # last lines of a log, unless the user wants all
 def failures_page(listed: FailureList, all_lines: bool) -> RenderableType:
     """Return a paragraph for each failure, and how many there are."""
     if listed.run is None:
-        return Text(f"{listed.mirror}: no run was made yet.")
+        mirror = Path(listed.mirror).absolute()
+        return Text(f"mirror {mirror}: no run was made yet; {command_to_run()} makes one.")
     shown = listed.failures if all_lines else listed.failures[:SHOWN]
     more = len(listed.failures) - len(shown)
     parts = [part for failure in shown for part in _paragraph(failure, all_lines)]

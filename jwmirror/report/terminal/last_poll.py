@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from jwmirror.core.errors import command_to_run
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Doubt
 from jwmirror.core.model.run import Stop
@@ -58,7 +59,7 @@ def _why(stop: Stop, at_work: str) -> str:
     if stop.why:
         return stop.why
     end = "it is at work, or was killed" if at_work else "it was killed, or a job crashed"
-    return f"{end}; see logs/{stop.run}/, and run `snakemake` again."
+    return f"{end}; see logs/{stop.run}/, and run {command_to_run()} again."
 
 
 def _doubted(doubts: Sequence[Doubt]) -> str:

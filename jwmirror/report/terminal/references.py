@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from jwmirror.core.errors import command
 from jwmirror.core.model.maintenance import (
     InvalidationReport,
     ReferenceProblem,
@@ -37,7 +38,7 @@ def reference_verification_page(
     count = formatting.count(len(problems), "problem") if problems else "no problems found"
     title = (
         "Published results made with files of these names; if they used the wrong bytes, "
-        "`jwmirror invalidate --reference NAME` lets the next run compute them again"
+        f"{command('invalidate --reference NAME')} lets the next run compute them again"
     )
     return Group(
         Text(

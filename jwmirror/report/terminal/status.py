@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from jwmirror.core.errors import command, command_to_run
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Wait
 from jwmirror.core.model.product import IN_WORDS, WITHHELD
@@ -17,7 +18,7 @@ from jwmirror.core.printing import duration, printable
 from jwmirror.report import formatting
 from jwmirror.report.formatting import section, shortened
 from jwmirror.report.history import History
-from jwmirror.report.quality import NEXT_STEP, doubt_line
+from jwmirror.report.quality import doubt_line, next_step
 from jwmirror.report.status import (
     ChangeNotice,
     FileCount,
@@ -136,7 +137,7 @@ def _qualities(status: Status, all_lines: bool) -> Iterator[Text]:
     if status.look_at:
         lines = [doubt_line(result) for result in status.look_at]
         yield from section("Look at these first", lines, all_lines)
-        yield Text(f"  {NEXT_STEP}", style="dim")
+        yield Text(f"  {next_step()}", style="dim")
 
 
 def plan_page(
@@ -156,7 +157,9 @@ def plan_page(
 
 def _plan(status: Status, all_lines: bool, asked: str) -> Iterator[Text]:
     if status.run is None:
-        yield Text("\nNo record of a run was found, so the next one is unknown; run `snakemake`.")
+        yield Text(
+            f"\nNo record of a run was found, so the next one is unknown; run {command_to_run()}."
+        )
         return
     lists = {
         "Out of date": [_outdated_line(outdated) for outdated in status.out_of_date],
@@ -187,7 +190,7 @@ def _plan(status: Status, all_lines: bool, asked: str) -> Iterator[Text]:
 
 def _nothing_yet(state: Status | History) -> Text:
     folder = printable(str(Path(state.mirror).resolve()))
-    return Text(f"{folder} holds no mirror yet. The first run of `snakemake` creates it.")
+    return Text(f"{folder} holds no mirror yet; {command_to_run()} makes and fills it.")
 
 
 def _sections(lists: dict[str, list[str]], all_lines: bool) -> Iterator[Text]:
@@ -352,8 +355,8 @@ def _other_versions(status: Status) -> Iterator[str]:
     )
     yield (
         f"Results that were made with other versions than are installed: {versions}. They are not "
-        "out of date; `jwmirror explain FILE` shows the versions of one, and `jwmirror invalidate "
-        "--software NAME=VERSION` lets the next run compute them again."
+        f"out of date; {command('explain FILE')} shows the versions of one, and "
+        f"{command('invalidate --software NAME=VERSION')} lets the next run compute them again."
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.config.load import Config, build_config, read_content
-from jwmirror.core.errors import ConfigError, unknown_name
+from jwmirror.core.errors import ConfigError, command_to_run, unknown_name
 from jwmirror.core.model import Entry, Recipe
 from jwmirror.core.model.association import root_of
 from jwmirror.core.model.derivation import OF_ASSOCIATIONS, STAGES
@@ -46,7 +46,8 @@ def write_association(
     recipe = _recipe(config, recipe_name, asn_type)
     run = last_run(config.mirror)
     if run is None:
-        raise ConfigError([f"{config.mirror}: no run has mirrored anything yet; run snakemake"])
+        why = f"no run has mirrored anything yet; run {command_to_run()}"
+        raise ConfigError([f"mirror {config.mirror.absolute()}: {why}"])
     recipe = replace(recipe, associations=(), msa={})
     holdings = current_holdings(config.mirror, run, [recipe])
     entries = exposures_of(holdings.entries, recipe)

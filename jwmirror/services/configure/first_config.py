@@ -1,6 +1,7 @@
 """The first config of a user: written from a few answers, checked, and never over another file."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,18 @@ from jwmirror.services.configure.repository import (
 )
 from jwmirror.services.configure.survey import survey_programs
 
+OPTIONS = {  # keys of a config -> options of `init`
+    "programs.observations": "--observations",
+    "programs.instruments": "--instrument",
+    "programs.products": "--product",
+    "programs": "PROGRAM",
+    "recipes": "--recipe",
+    "mirror": "--mirror",
+    "archive.url": "--archive-url",
+    "references.url": "--references-url",
+    "references.context": "--context",
+    "references.cache": "--cache",
+}
 TEMPLATE = Path(__file__).parent / "templates" / "config.txt"
 
 
@@ -118,8 +131,22 @@ def _comment(survey: ProgramSurvey) -> str:
 
 
 def check_text(text: str, path: Path) -> None:
-    """Raise ConfigError, with all mistakes, if a text is not a valid config."""
-    build_checked_config(parse_yaml(text, str(path)))
+    """Raise ConfigError, with all mistakes, if a text is not a valid config.
+
+    A mistake names the option of `init` that has it: the file is not written.
+    """
+    try:
+        build_checked_config(parse_yaml(text, str(path)))
+    except ConfigError as error:
+        raise ConfigError(list(dict.fromkeys(map(_of_option, error.mistakes)))) from error
+
+
+def _of_option(mistake: str) -> str:
+    place, _, why = mistake.partition(": ")
+    path, _, words = why.partition(": ")
+    key = re.sub(r"\[\d+\]", "", path)
+    option = next((name for key_of, name in OPTIONS.items() if key.startswith(key_of)), "")
+    return f"{option}: {words}" if option and ", line " in place else mistake
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ def write_repository(files: Mapping[Path, Path]) -> None:
 
 def check_unwritten(paths: Sequence[Path]) -> None:
     """Raise ConfigError if one of some files exists, which would be written."""
-    if existing := [str(path) for path in paths if path.exists() or path.is_symlink()]:
+    if existing := [str(path.absolute()) for path in paths if path.exists() or path.is_symlink()]:
         names = ", ".join(existing[:3]) + (", ..." if len(existing) > 3 else "")
         raise ConfigError(
             [

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from jwmirror.compare.versions import compare_files
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import StoreError, command, did_you_mean, some_of
 from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.core.model.comparison import (
     IDENTICAL,
@@ -112,8 +112,8 @@ def diff_file(root: Path, old: str, new: str, file: str, recipe: str = "") -> Fi
     known = {**before.rows_by_path, **after.rows_by_path}
     paths = matching_paths(file, known)
     if not paths:
-        otherwise = "`jwmirror diff` without a file lists what differs"
-        raise no_such_file(file, "in neither of the two states", known, otherwise)
+        otherwise = f"{command(f'diff {old} {new}')} lists what differs"
+        raise no_such_file(root, file, "in neither of the two states", known, otherwise)
     reasons, causes = ChangeReasons(root), FileCauses(root)
     files = (
         _file_difference(root, reasons, before.entry(path), after.entry(path))
@@ -160,8 +160,8 @@ def _check_origin(origin: str, manifests: Iterable[Entries]) -> None:
     known = {name for entries in manifests for name in entries.column("origin")}
     if origin not in known:
         raise StoreError(
-            f"{origin}: expected upstream or a recipe with files in these generations, which are: "
-            f"{', '.join(sorted(known)) or 'none'}."
+            f"{origin}: expected upstream or a recipe with files in these generations"
+            f"{did_you_mean(origin, known) or ';'} these are: {some_of(known)}."
         )
 
 

@@ -82,7 +82,7 @@ def _no_file(root: Path, file: str, recipe: str | None, run: Run | None) -> Stor
         if change.product.filename == file and recipe in (None, UPSTREAM):
             why = " ".join(_refusals(run, file)) or f"{file} {why_absent(change)}"
             return StoreError(f"{why.rstrip('.')}; it is not {where}.")
-    return no_such_file(file, f"{of_recipe}not {where}", entries.column("path"))
+    return no_such_file(root, file, f"{of_recipe}not {where}", entries.column("path"))
 
 
 def _published(root: Path, file: str, recipe: str | None, run: Run | None) -> Iterator[Explanation]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+from jwmirror.core.errors import command, command_to_run
 from jwmirror.core.files import open_regular
 from jwmirror.core.model import Failure, Plan, Receipt
 from jwmirror.core.model.jobs.attempts import Attempt, EndCause
@@ -28,9 +29,9 @@ from jwmirror.store.runs import (
 
 LINES = 20  # of the end of a log
 TAIL = 65536  # bytes that they are looked for in
-AGAIN = "run `snakemake` again"
+AGAIN = "run {run} again"
 RETRY = {  # by the cause of a failure
-    "failed": f"correct what the message names, then {AGAIN}; only what is missing is computed",
+    "failed": "correct what the message names, then {AGAIN}; only what is missing is computed",
     "killed": f"let jobs request more memory (calibrate.memory in the config), then {AGAIN}",
     "late": f"allow more time, as the message says, then {AGAIN}",
     "disk": f"make room on the disk that is named, then {AGAIN}",
@@ -38,7 +39,7 @@ RETRY = {  # by the cause of a failure
 REFUSED_DOWNLOAD = (
     f"{AGAIN}, which requests it again; `archive.accept_refused` in the config takes it as it is"
 )
-REFUSED_PLAN = f"correct the recipe (`jwmirror check`) or its inputs, then {AGAIN}"
+REFUSED_PLAN = "correct the recipe ({check}) or its inputs, then run {run} again"
 ENDS: dict[EndCause, str] = {
     "": "it ended without a receipt: it was killed, or its log says why",
     "done": "it computed its results, and could not write its receipt; its log says why",
@@ -108,7 +109,7 @@ class FailuresOfRun:
         listed = ListedFailure(
             name=failure.name,
             why=failure.message,
-            retry=RETRY.get(failure.cause, RETRY["failed"]),
+            retry=_advice(RETRY.get(failure.cause, RETRY["failed"])),
             cause=failure.cause,
             job=logs.name,
             scheduler_id=attempt.scheduler_id,
@@ -165,7 +166,7 @@ class FailuresOfRun:
             if not stop.rule and is_this and (self.is_at_work or has_reason):
                 continue
             name = f"{stop.rule} of run {stop.run}" if stop.rule else f"run {stop.run}"
-            listed = ListedFailure(name=name, why=stop.why or STOPPED, retry=AGAIN)
+            listed = ListedFailure(name=name, why=stop.why or STOPPED, retry=_advice(AGAIN))
             yield _with_log(listed, self._log_of_rule(stop))
 
     def _log_of_rule(self, stop: Stop) -> Path | None:
@@ -178,7 +179,7 @@ class FailuresOfRun:
         """Return a failed download or listing, or a refusal of a plan."""
         retry = REFUSED_PLAN if failure.recipe else AGAIN
         retry = REFUSED_DOWNLOAD if failure.refused else retry
-        return ListedFailure(name=failure.name, why=failure.message, retry=retry)
+        return ListedFailure(name=failure.name, why=failure.message, retry=_advice(retry))
 
 
 def _ended_job(name: str, attempt: Attempt) -> ListedFailure:
@@ -193,12 +194,17 @@ def _ended_job(name: str, attempt: Attempt) -> ListedFailure:
     return ListedFailure(
         name=f"job {name}",
         why=why + attempts,
-        retry=MORE.get(end, STORED),
+        retry=_advice(MORE.get(end, STORED)),
         cause="killed" if end == "memory" else "",
         job=name,
         scheduler_id=attempt.scheduler_id,
         host=attempt.host,
     )
+
+
+def _advice(text: str) -> str:
+    """Return a next step with the commands as the user calls them."""
+    return text.format(run=command_to_run(), check=command("check"))
 
 
 def _with_log(listed: ListedFailure, log: Path | None) -> ListedFailure:

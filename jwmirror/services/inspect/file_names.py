@@ -1,6 +1,7 @@
 """Files by the names that users give: a file name, the end of a path in a view, or a key."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from jwmirror.core.errors import StoreError, suggest
 
@@ -25,10 +26,11 @@ def require_one_key(name: str, keys: Iterable[str]) -> None:
 
 
 def no_such_file(
+    root: Path,
     name: str,
     where: str,
     paths: Iterable[str],
-    otherwise: str = "the folder `current` of the mirror shows all files",
+    otherwise: str = "",
 ) -> StoreError:
     """Return an error for a name that no path matches; it suggests the most similar file names.
 
@@ -36,5 +38,6 @@ def no_such_file(
     """
     file_names = sorted({path.rpartition("/")[2] for path in paths})
     near = suggest(name.rpartition("/")[2], file_names, most=5)
+    otherwise = otherwise or f"the folder {root.absolute() / 'current'} shows all files"
     hint = f"did you mean {', '.join(near)}?" if near else f"{otherwise}."
-    return StoreError(f"{name}: {where}; {hint}")
+    return StoreError(f"mirror {root.absolute()}: {name}: {where}; {hint}")

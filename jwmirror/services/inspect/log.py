@@ -31,7 +31,7 @@ def history_of_file(root: Path, file: str) -> FileHistory:
     history = file_history(root, lambda paths: matching_paths(file, paths))
     if not history.versions and not history.kept:
         paths = Generations(root).require_current().entries().column("path")
-        raise no_such_file(file, "not in any generation that is kept", paths)
+        raise no_such_file(root, file, "not in any generation that is kept", paths)
     reasons, causes = ChangeReasons(root), FileCauses(root)
     versions: list[FileVersion] = []
     for version in history.versions:

@@ -14,7 +14,7 @@ from msgspec import structs
 from jwmirror.archive.discovery.record import found_selections, read_searches
 from jwmirror.archive.selection import select_products
 from jwmirror.config.load import Config
-from jwmirror.core.errors import ReferencesError
+from jwmirror.core.errors import ReferencesError, command, command_to_run
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import (
     UPSTREAM,
@@ -127,14 +127,18 @@ def resolvers_of_config(mirror: Path, config: Config) -> tuple[Resolvers, tuple[
     policy = config.references.context
     wanted = policy if policy.endswith(".pmap") else last.context
     if not wanted:
-        return _failing_resolvers("no references were synced yet; `snakemake` syncs them"), ()
+        return _failing_resolvers(
+            f"no references were synced yet; {command_to_run()} syncs them"
+        ), ()
     for context in (wanted, last.context):
         if context and cache_path(config.cache, context).is_file():
             resolvers = offline_resolvers(config.cache, replace(last, context=context))
             if context == wanted:
                 return resolvers, ()
             return resolvers, (f"{_not_cached(wanted, config.cache)}: {context} is used instead.",)
-    return _failing_resolvers(f"{_not_cached(wanted, config.cache)}; `snakemake` syncs it"), ()
+    return _failing_resolvers(
+        f"{_not_cached(wanted, config.cache)}; {command_to_run()} syncs it"
+    ), ()
 
 
 def _not_cached(context: str, cache: Path) -> str:
@@ -202,8 +206,8 @@ def _notes_on_run(run: Run, config: Config) -> Iterator[str]:
     if run.references and run.references.offered:
         yield (
             f"CRDS offers {run.references.offered}; {run.references.context} is still used, "
-            "because of references.on_new_context in the config. `jwmirror plan --context "
-            f"{run.references.offered}` shows what would change."
+            "because of references.on_new_context in the config. "
+            f"{command(f'plan --context {run.references.offered}')} shows what would change."
         )
     if run.references and run.references.unwatched:
         yield (
@@ -216,7 +220,7 @@ def _notes_on_run(run: Run, config: Config) -> Iterator[str]:
         return
     selected = {selection.program for selection in config.selections}
     for program in sorted(selected - run.poll.programs):
-        yield f"program {program} was not polled yet; `snakemake` polls it."
+        yield f"program {program} was not polled yet; {command_to_run()} polls it."
 
 
 def _notes_on_held_back(mirror: Path, run: Run) -> Iterator[str]:
@@ -226,7 +230,7 @@ def _notes_on_held_back(mirror: Path, run: Run) -> Iterator[str]:
     if held_back := len(keys) - accepted:
         yield (
             f"the last run held back {count(held_back, 'result')} because of quality; "
-            "`jwmirror status` says why, and `jwmirror accept` releases one that has caveats."
+            f"{command('status')} says why, and {command('accept')} releases one that has caveats."
         )
     if accepted:
         yield f"the next run publishes {count(accepted, 'result')} accepted since the last one."
@@ -236,7 +240,7 @@ def _notes_on_selection(mirror: Path, entries: Iterable[Entry], config: Config) 
     """Yield how many files of each program the next run will find deselected."""
     found = read_searches(mirror).found
     if new := [search.place for search in config.searches if search.key not in found]:
-        yield f"not searched yet: {', '.join(new)}; `jwmirror search` shows what is found."
+        yield f"not searched yet: {', '.join(new)}; {command('search')} shows what is found."
         return
     of_searches = (found_selections(search, found[search.key]) for search in config.searches)
     selections = (*config.selections, *chain.from_iterable(of_searches))

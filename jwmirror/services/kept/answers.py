@@ -35,7 +35,7 @@ def kept_answer(
 
 def read_answer(mirror: Path, name: str, kind: type[T]) -> tuple[dict[str, str], T | None]:
     """Return what the kept answer of a name depends on, and the answer; {} and None without one."""
-    with suppress(FileNotFoundError, StoreError):
+    with suppress(FileNotFoundError, NotADirectoryError, StoreError):
         parts, answer = read(answer_path(mirror, name), tuple[dict[str, str], kind])  # type: ignore[valid-type]  # msgspec takes the type at run time
         return parts, answer
     return {}, None

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from jwmirror.core.errors import ConfigError, StoreError
+from jwmirror.core.errors import ConfigError, StoreError, command
 from jwmirror.core.model.maintenance import InvalidationReport
 from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.crds.affected import kept_results, results_with_keys
@@ -77,8 +77,9 @@ def _keys_that_meet(criteria: dict[str, IsMeant], root: Path) -> tuple[str, ...]
                 keys |= dict.fromkeys(_with_ramp(record, provenance))
     if unmet:
         raise StoreError(
-            f"{', '.join(unmet)}: expected results in {root}, found none; nothing was marked; "
-            "`jwmirror explain FILE` shows references, recipe, software and key of a result."
+            f"{', '.join(unmet)}: expected results in {root.absolute()}, found none; nothing was "
+            f"marked; {command('explain FILE')} shows references, recipe, software and key of a "
+            "result."
         )
     return tuple(keys)
 
@@ -115,7 +116,7 @@ def _is_result(root: Path, name: str) -> IsMeant:
         keys.update(key for path, key in zip(paths, key_of_row, strict=True) if path in meant)
     if not keys - {""}:
         paths = Generations(root).require_current().entries().column("path")
-        raise no_such_file(name, "no result in any generation that is kept", paths)
+        raise no_such_file(root, name, "no result in any generation that is kept", paths)
     return lambda record: record.key in keys
 
 

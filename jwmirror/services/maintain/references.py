@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jwmirror.astrometry.slices import SliceStore
 from jwmirror.config.load import Config
-from jwmirror.core.errors import ConfigError, ReferencesError
+from jwmirror.core.errors import ConfigError, ReferencesError, command_to_run
 from jwmirror.core.model import References
 from jwmirror.core.model.maintenance import ReferenceVerification
 from jwmirror.core.model.plan import ReferenceFinding
@@ -36,8 +36,8 @@ def bundle_references(config_file: Path, to: Path, sync: bool) -> ReferenceBundl
     references = _sync(config) if sync else last_references(config.mirror)
     if references is None or not references.context:
         raise ReferencesError(
-            f"{config.mirror}: no run has synced references yet; run `snakemake` first, or add "
-            "--sync."
+            f"mirror {config.mirror.absolute()}: no run has synced references yet; run "
+            f"{command_to_run()} first, or add --sync."
         )
     slices = SliceStore(config.mirror).files(references.gaia.found.values())
     contexts = dict.fromkeys(r.context or references.context for r in config.recipes)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jwmirror.archive.evidence.record import changed_etags, read_answers
-from jwmirror.core.errors import NEW_TOKEN
+from jwmirror.core.errors import NEW_TOKEN, command
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Failure
 from jwmirror.core.model.plan import Published, ReferenceFinding
@@ -15,7 +15,7 @@ from jwmirror.core.model.run import Confirmation, Run, RunMessage
 from jwmirror.core.printing import printable
 from jwmirror.crds.affected import reference_notices
 from jwmirror.net.resume_record import kind_of_etag
-from jwmirror.report.quality import NEXT_STEP, doubt_line, doubtful_results, is_accepted
+from jwmirror.report.quality import doubt_line, doubtful_results, is_accepted, next_step
 from jwmirror.services.kept.conditions import RunConditions
 from jwmirror.services.kept.unchanged_run import remember_run
 from jwmirror.services.run.results import record_stage_times
@@ -54,20 +54,20 @@ class Conclusion:
     def _failed(self) -> Iterator[str]:
         if self.failures:
             head = f"{len(self.failures)} failed; all else is done and published"
-            yield f"{head} (more: `jwmirror failures`):"
+            yield f"{head} (more: {command('failures')}):"
             messages = ((f.message.removeprefix(f"{f.name}: "), f.name) for f in self.failures)
             for message, same in group_by(messages, lambda pair: pair[0]).items():
                 names = ", ".join(name for _, name in same[:SHOWN])
                 more = f" and {len(same) - SHOWN} more" if len(same) > SHOWN else ""
                 yield f"{names}{more}: {printable(message)}"
             if len(self.failures) > SHOWN:
-                yield "`jwmirror failures --all` lists them"
+                yield f"{command('failures --all')} lists them"
 
     def _doubts(self) -> Iterator[str]:
         if self.is_strict and self.doubtful:
             yield (
                 f"not sound, although `strict` is set in the config ({len(self.doubtful)}); "
-                f"{NEXT_STEP}:"
+                f"{next_step()}:"
             )
             yield from map(doubt_line, self.doubtful)
 
@@ -161,7 +161,7 @@ def _first_of(items: Sequence[str], heading: str) -> Iterator[str]:
         yield heading
         yield from (f"  {item}" for item in items[:SHOWN])
     if len(items) > SHOWN:
-        yield f"  ... and {len(items) - SHOWN} more; `jwmirror status --all` lists them"
+        yield f"  ... and {len(items) - SHOWN} more; {command('status --all')} lists them"
 
 
 def _token_lines(records: Run) -> Iterator[str]:
@@ -180,7 +180,7 @@ def _withheld_lines(records: Run) -> Iterator[str]:
         listed = ", ".join(names[:SHOWN]) + ", ..." * (len(names) > SHOWN)
         yield (
             f"Withheld by MAST ({len(names)}; it gives them only with a token that covers them; "
-            f"`jwmirror status` says until when): {listed}"
+            f"{command('status')} says until when): {listed}"
         )
 
 
@@ -197,7 +197,7 @@ def _slice_lines(records: Run) -> Iterator[str]:
 
 def _look_at(doubtful: tuple[JudgedResult, ...]) -> Iterator[str]:
     """Yield the results to look at first, if there are any."""
-    heading = f"Look at these first ({len(doubtful)}); {NEXT_STEP}:"
+    heading = f"Look at these first ({len(doubtful)}); {next_step()}:"
     yield from _first_of([doubt_line(result) for result in doubtful], heading)
 
 
@@ -210,4 +210,4 @@ def _reference_lines(mirror: Path, findings: Sequence[ReferenceFinding]) -> Iter
             yield f"  made with it: {result.recipe}: {result.result} (generations {numbers})"
         if len(notice.results) > SHOWN:
             more = len(notice.results) - SHOWN
-            yield f"  ... and {more} more; `jwmirror status --all` lists them"
+            yield f"  ... and {more} more; {command('status --all')} lists them"

@@ -14,7 +14,16 @@ from typing import NoReturn
 from jwmirror.config.load import Config
 from jwmirror.config.profiles import check_profiles, config_mistakes_end_the_call
 from jwmirror.config.sources import read_sources
-from jwmirror.core.errors import LimitError, LockedError, StoreError, error_line
+from jwmirror.core.errors import (
+    LimitError,
+    LockedError,
+    StoreError,
+    call_of_run,
+    command,
+    error_line,
+    options_of_run,
+    set_call,
+)
 from jwmirror.core.files import as_store_error, make_private
 from jwmirror.core.jsonio import write
 from jwmirror.core.log import MESSAGES, print_note, send_message
@@ -46,8 +55,8 @@ ADVICE = (
 )
 NOT_PUBLISHED = (
     "This run has published nothing: it was stopped, or a job that it needs failed. What it has "
-    "fetched and computed is stored, and the next run uses it. `jwmirror failures --mirror "
-    "{mirror}` says what failed, and what to do."
+    "fetched and computed is stored, and the next run uses it. {command} "
+    "says what failed, and what to do."
 )
 DEFAULT = Path("config/config.yaml")
 LOCAL = Executor()
@@ -76,6 +85,12 @@ def config_or_exit(
     for note in environment_notes(config.recipes if check_steps else ()):
         print_note(f"Note: {note}")
     return config
+
+
+def remember_call(words: Sequence[str], mirror: Path) -> None:
+    """Let messages of this run name commands as its user calls them; `words` follow `snakemake`."""
+    run = call_of_run() if MESSAGES in os.environ else ["snakemake", *words]
+    set_call(run, options_of_run(run, mirror))
 
 
 def check_environments(recipes: Iterable[Recipe]) -> None:
@@ -213,7 +228,9 @@ class RunSession:
             text = f"{stop.rule}: {stop.why}"
             send_message(RunMessage(kind="error", text=text))
         if has_begun and not self.files.published.exists():
-            print(NOT_PUBLISHED.format(mirror=self.mirror), file=sys.stderr)  # as `run` sums up
+            print(
+                NOT_PUBLISHED.format(command=command("failures")), file=sys.stderr
+            )  # as `run` sums up
 
     def _write_site(self) -> None:
         """Let the site say that the run failed; what fails in that is printed."""

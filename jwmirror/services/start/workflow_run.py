@@ -5,6 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from jwmirror.core.errors import (
+    call_of_run,
+    command_to_run,
+    known_call,
+    options_of_run,
+    set_call,
+)
 from jwmirror.core.log import MESSAGES, read_messages
 from jwmirror.core.model.jobs.run_state import RunState
 from jwmirror.core.model.run import RunMessage
@@ -20,7 +27,7 @@ from jwmirror.store.lock import RUN_LOCK, lock_note
 
 INTERVAL_S = 0.5  # between two looks at the messages
 STOPPING = "Stopping: the jobs at work are ended first. Press Ctrl-C again to kill them."
-STOPPED = "Interrupted. Nothing is lost: `jwmirror run` goes on from here."
+STOPPED = "Interrupted. Nothing is lost: {} goes on from here."
 
 
 def run_workflow(
@@ -40,7 +47,8 @@ def run_workflow(
     """
     folder = Path.cwd()
     log = new_log(folder)
-    with TemporaryDirectory(prefix="jwmirror-") as private:
+    called = known_call(["jwmirror", "run", *arguments])
+    with called, TemporaryDirectory(prefix="jwmirror-") as private:
         messages = Path(private) / "messages"
         messages.touch()
         words = [*command, *snakemake_arguments(arguments, folder)]
@@ -49,7 +57,7 @@ def run_workflow(
             while not call.has_ended(INTERVAL_S):
                 watch.look(is_stopping=bool(call.signals))
         watch.look()
-    return _end(call, watch, log.relative_to(folder))
+        return _end(call, watch, log.relative_to(folder))
 
 
 @dataclass
@@ -93,6 +101,9 @@ class RunWatch:
 def _end(call: SnakemakeCall, watch: RunWatch, log: Path) -> int:
     """Show the summary, or what Snakemake printed if no run began; return the exit code."""
     code, begun = call.code, watch.begun
+    if begun:
+        run = call_of_run()
+        set_call(run, options_of_run(run, begun.mirror))
     if begun is None and not code:
         watch.show(log.read_text(errors="replace").rstrip("\n"))
         log.unlink()  # of a dry run or a help text, of which all is shown
@@ -102,14 +113,14 @@ def _end(call: SnakemakeCall, watch: RunWatch, log: Path) -> int:
             watch.show(line)
         watch.show(f"Snakemake's log: {log}")
     if call.signals:
-        watch.warn(STOPPED)
+        watch.warn(STOPPED.format(command_to_run()))
     elif code:
-        for line in _reason(watch.error or ended_early(begun, code, log)):
+        for line in reason_lines(watch.error or ended_early(begun, code, log)):
             watch.warn(line)
     return code
 
 
-def _reason(error: RunMessage) -> list[str]:
+def reason_lines(error: RunMessage) -> list[str]:
     """Return an error in lines, the sentence last."""
     if len(error.details) == 1:
         return [f"{error.text}: {error.details[0]}"]

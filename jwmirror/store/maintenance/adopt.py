@@ -84,7 +84,9 @@ def adopt(
 def check_folder(folder: Path) -> None:
     """Raise StoreError unless there is a folder to adopt files from."""
     if not Path(folder).is_dir():
-        raise StoreError(f"{folder}: there is no such folder; name one with files to adopt.")
+        raise StoreError(
+            f"{folder.absolute()}: there is no such folder; name one with files to adopt."
+        )
 
 
 def _files(folder: Path, unlisted: list[OSError]) -> Iterator[Path]:

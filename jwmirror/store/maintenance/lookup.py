@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import StoreError, command, did_you_mean, some_of
 from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.pins import CURRENT, find_pin, read_pins
 
@@ -21,10 +21,12 @@ def generation_named(root: Path, word: str, hint: str = "") -> StoredGeneration:
         return generations.read(int(word))
     if pin := find_pin(root, word):
         return generations.read(pin.generation)
-    names = ", ".join(f"{pin.name} ({pin.generation})" for pin in read_pins(root))
+    pins = read_pins(root)
+    names = some_of(f"{pin.name} ({pin.generation})" for pin in pins)
+    near = did_you_mean(word, [CURRENT, *(pin.name for pin in pins)])
     raise StoreError(
-        f"{word}: expected the number of a generation (`jwmirror log` lists them), a pin "
-        f"({names or 'no pins exist'}) or `{CURRENT}`{hint}."
+        f"mirror {root.absolute()}: {word}: expected the number of a generation ({command('log')} "
+        f"lists them), a pin ({names if pins else 'no pins exist'}) or `{CURRENT}`{near or hint}"
     )
 
 
@@ -59,8 +61,9 @@ def generation_at(root: Path, when: datetime) -> StoredGeneration:
     while datetime.fromisoformat(generation.made_at) > when:
         if generation.parent is None:
             raise StoreError(
-                f"{root} as of {when.isoformat()}: nothing was published yet; its first generation "
-                f"({generation.number}) is of {generation.made_at}."
+                f"mirror {root.absolute()} as of {when.isoformat(timespec='seconds')}: nothing was "
+                f"published yet; its first generation ({generation.number}) is of "
+                f"{generation.made_at}; {command('log')} lists all."
             )
         generation = generations.read(generation.parent)
     return generations.read_unpruned(generation.number)

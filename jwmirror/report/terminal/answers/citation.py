@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from jwmirror.core.errors import command
 from jwmirror.core.model.answers import citation as records
 from jwmirror.report import formatting
 
@@ -47,6 +48,9 @@ def _facts(citation: records.Citation) -> Iterator[str]:
         if recipe.parameters and not recipe.is_compared:
             yield "  (all that the recipe sets; not compared with the pipeline's own values)"
         if not recipe.is_recorded:
-            yield "  parameters are not recorded with this generation; `jwmirror explain` has them"
+            yield (
+                "  parameters are not recorded with this generation; "
+                f"{command('explain FILE')} has them"
+            )
         for match, because in recipe.excluded.items():
             yield f"  without {match}: {because}"

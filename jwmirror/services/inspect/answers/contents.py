@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import StoreError, command, some_of
 from jwmirror.core.model import UPSTREAM
 from jwmirror.core.model.answers import contents as records
 from jwmirror.core.model.association import Association
@@ -43,7 +43,7 @@ def mirror_contents(root: Path, part: str = "") -> records.Contents:
     rows = entries.rows(allowed)
     observations: tuple[records.ObservationFiles, ...] = ()
     if part:
-        rows = _rows_of(part, rows)
+        rows = _rows_of(root, part, rows)
         locate = Objects(root).path
         found = read_associations(rows.where("product_suffix", "asn"), locate).found
         observations = observation_files(rows.column("path"), rows.column("origin"), found)
@@ -56,7 +56,7 @@ def mirror_contents(root: Path, part: str = "") -> records.Contents:
     )
 
 
-def _rows_of(part: str, rows: Entries) -> Entries:
+def _rows_of(root: Path, part: str, rows: Entries) -> Entries:
     """Return the rows of a program or an observation. StoreError if there is none."""
     program, observation = program_and_observation(part.rpartition("/")[2])
     if program is None:
@@ -69,8 +69,10 @@ def _rows_of(part: str, rows: Entries) -> Entries:
         if _place(path)[0] == program and observation in ("", _place(path)[1])
     ]
     if program is None or not places:
+        programs = {_place(path)[0] for path in rows.column("path")} - {None}
         raise StoreError(
-            f"{part}: expected {FORMS} of this mirror; `jwmirror status` lists what it has."
+            f"mirror {root.absolute()}: {part}: expected {FORMS} of this mirror; it has "
+            f"program {some_of(programs)}; {command('products')} lists the kinds of its files."
         )
     return rows.rows(places)
 

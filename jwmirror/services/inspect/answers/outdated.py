@@ -25,7 +25,7 @@ def outdated_files(root: Path, folder: Path) -> answers.OutdatedFiles:
         StoreError: nothing was published yet.
     """
     if not folder.is_dir():
-        raise ConfigError([f"{folder.absolute()}: expected a folder, and there is none"])
+        raise ConfigError([f"{folder.absolute()}: there is no such folder; name another"])
     unreadable: dict[str, str] = {}
     found = identifications(root, _read(_files(folder), unreadable), is_thorough=False)
     versions = [each for each in found.files if each.kind == answers.VERSION]

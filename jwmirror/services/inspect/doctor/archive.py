@@ -42,7 +42,7 @@ from jwmirror.services.inspect.doctor.tables import (
 )
 
 QUERIES = Timeouts(connect_s=10, read_s=60, attempts=2)
-NETWORK = "check the network, and run `jwmirror doctor` again"
+NETWORK = "check the network, and run this command again"
 CORRECT = "correct `programs` in the config"
 SEARCH = f"{CORRECT}; or, if MAST did not answer, {AGAIN}"
 NO_SAMPLE = f"not checked: no selected file of up to {size(LARGEST_SAMPLE)} may be downloaded"

@@ -144,7 +144,7 @@ def sample_checks(sampler: Sampler, ranked: Sequence[Product]) -> Iterator[Check
     first, second = sampler.get(product), sampler.get(product)
     if page := page_title(first.status, first.content[:HEAD]):
         found = f"a web page ({page}) came in place of {_named(product)}: maintenance"
-        yield Check("download", FAIL, found, "run `jwmirror doctor` again later")
+        yield Check("download", FAIL, found, "run this command again later")
         return
     if first.status != HTTPStatus.OK:
         found = f"the request of {_named(product)} was answered with status {first.status}"

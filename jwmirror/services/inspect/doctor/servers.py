@@ -30,7 +30,7 @@ ONCE = Timeouts(connect_s=10, read_s=15, attempts=1)
 LARGEST_SKEW_S = 60.0  # between this clock and a server's; times in records are then misleading
 SOON = timedelta(days=7)  # before a token expires
 EXPIRY = "expir"  # in the name of a field that says until when: `expires`, `expiration`...
-STEP = "correct this, and run `jwmirror doctor` again"
+STEP = "correct this, and run this command again"
 SET_CLOCK = "set the clock of this machine (NTP): times of records and of runs would be wrong"
 
 
@@ -93,10 +93,10 @@ def server_check(name: str, made: Contact, key: str, has_pages: bool = False) ->
         return Check(name, FAIL, found, _next_step(made, key))
     if made.page and not has_pages:
         found = f"{made.host} is in maintenance: it sent a web page ({made.page})"
-        return Check(name, FAIL, found, f"run `jwmirror doctor` again later; or correct {key}")
+        return Check(name, FAIL, found, f"run this command again later; or correct {key}")
     if made.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         found = f"{made.host} answered with status {made.status}"
-        return Check(name, FAIL, found, f"run `jwmirror doctor` again later; or correct {key}")
+        return Check(name, FAIL, found, f"run this command again later; or correct {key}")
     return Check(name, OK, f"{made.host} answers{_by_proxy(made.url)}")
 
 
@@ -145,7 +145,7 @@ def token_check(url: str, token: str, variable: str) -> Check:
     try:
         owner = token_owner(url, token, BRIEF)
     except ArchiveError as err:
-        return Check("token", WARN, str(err), "run `jwmirror doctor` again later")
+        return Check("token", WARN, str(err), "run this command again later")
     if owner is None:
         return Check("token", FAIL, f"MAST does not accept the token in {variable}", step)
     expiry = next(filter(None, map(_time, _expiries(owner))), None)

@@ -64,5 +64,5 @@ def _answer_check(url: str) -> Check:
     try:
         CatalogueService(url, BRIEF).fetch(FIELD)
     except MissingSliceError as err:
-        return Check("Gaia", FAIL, str(err), "run `jwmirror doctor` again later")
+        return Check("Gaia", FAIL, str(err), "run this command again later")
     return Check("Gaia", OK, f"{host} lists stars of {FIELD.catalogue}, as jwst reads them")

@@ -10,7 +10,7 @@ from jwmirror.report.diagnosis import FAIL, OK, WARN, Check
 from jwmirror.report.formatting import count, size
 
 AGAIN = (
-    "run `jwmirror doctor` again later; until then, a run changes no file of this part in the "
+    "run this command again later; until then, a run changes no file of this part in the "
     "mirror, and does the rest"
 )
 UNDECIDED = (

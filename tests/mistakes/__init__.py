@@ -1,0 +1,1 @@
+"""What people do wrong, and the message that each gets: docs/mistakes.md."""
