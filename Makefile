@@ -92,6 +92,7 @@ docs: development  ## write what is made from schema and jwst (config/README.md)
 	$(BIN)/python config/make_values.py
 	$(BIN)/python -m tests.notebooks
 	$(BIN)/python -m tests.modes
+	$(BIN)/python -m tests.mistakes
 	$(SITE)
 
 SITE := $(BIN)/python docs/pages.py && \

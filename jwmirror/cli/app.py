@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,14 @@ from jwmirror.core.errors import (
     known_call,
     path_error,
 )
-from jwmirror.core.printing import LINES, print_traceback, printable, printable_stderr, wrapped
+from jwmirror.core.printing import (
+    LINES,
+    is_plain_locale,
+    print_traceback,
+    printable,
+    printable_stderr,
+    wrapped,
+)
 
 COMMANDS = {  # command -> its module, in the order of --help
     "init": "configure.init",
@@ -173,7 +181,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",  # joins the lines of a paragraph in help texts
+    rich_markup_mode=None if is_plain_locale() else "markdown",  # joins the lines of a paragraph
 )
 
 
@@ -203,3 +211,5 @@ def jwmirror(
     also call yourself. The other commands show and maintain what was made.
     """
     sys.excepthook = print_traceback
+    if isinstance(sys.stdout, TextIOWrapper):  # names of files may have other characters
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from jwmirror.config.yaml_files import ADVICE, read_yaml
-from jwmirror.core.errors import ConfigError, did_you_mean, in_yaml
+from jwmirror.core.errors import ConfigError, StoreError, did_you_mean, in_yaml
 from jwmirror.core.mirror import MARK, check_mirror, is_mirror
 
 CONFIG = Path("config/config.yaml")
@@ -51,8 +51,8 @@ def find_mirror(mirror: Path | None, config: Path | None) -> Path:
     """Return the mirror's folder: that of `--mirror`, else what the config file names.
 
     Raises:
-        ConfigError: `--mirror` names no mirror, or the config cannot be read.
-        StoreError: the folder that the config names has files, and is no mirror.
+        ConfigError: the folder of `--mirror` does not exist, or the config cannot be read.
+        StoreError: the folder has files, and is no mirror.
     """
     root = named_mirror(mirror, config)
     if mirror is not None:
@@ -63,20 +63,21 @@ def find_mirror(mirror: Path | None, config: Path | None) -> Path:
 
 
 def _check_named(mirror: Path) -> None:
-    """Raise ConfigError if --mirror names no folder, or one with other files."""
+    """Raise ConfigError if --mirror names no folder, StoreError if one with other files."""
     step = "name the folder of a mirror"
     if not mirror.is_dir():
-        found = "a file" if mirror.exists() else "nothing"
+        found = "expected a folder, found a file" if mirror.exists() else "there is no such folder"
         near = did_you_mean(mirror.name, _folders_in(mirror.parent))
-        why = f"expected a folder, found {found}{near or ';'} {step}"
+        why = f"{found}{near or ';'} {step}"
         raise ConfigError([f"--mirror {mirror}: {why}"])
     if is_mirror(mirror) or not (names := sorted(path.name for path in mirror.iterdir())):
         return
     if outer := next(filter(is_mirror, mirror.parents), None):
         step = f"this folder is in a mirror: --mirror {outer}"
     found = f"{', '.join(names[:3])}{' and others' if len(names) > 3 else ''}"
-    why = f"expected the folder of a mirror (with a file {MARK}), found {found}; {step}"
-    raise ConfigError([f"--mirror {mirror}: {why}"])
+    why = f"expected the folder of a mirror (with a file {MARK}), found {found}; nothing was "
+    why += f"changed; {step}"
+    raise StoreError(f"--mirror {mirror}: {why}.")
 
 
 def _folders_in(folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Console, RenderableType
 
 from jwmirror.core.errors import ConfigError
-from jwmirror.core.printing import printable, printable_json, printable_record
+from jwmirror.core.printing import printable, printable_json, printable_record, wrapped
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ def show(result: T, page_of: Callable[[T], RenderableType], as_json: bool) -> No
 def say(*lines: str) -> None:
     """Print lines."""
     for line in lines:
-        print(printable(line))
+        print(wrapped(printable(line), sys.stdout))
 
 
 def print_json(record: object) -> None:

@@ -336,12 +336,25 @@ def unknown_name(kind: str, name: object, allowed: Collection[object], where: st
     names = list(dict.fromkeys(map(str, allowed)))
     if name not in allowed and name in names:  # '1' for 1
         return f"unknown {kind} {name!r}; write it without quotes"
-    near = suggest(name, names)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    listed = f"allowed are {', '.join(names)}"
-    if len(names) > (MAX_BESIDE if near else MAX_LISTED):
+    near, listed = suggest(name, names), f"allowed are {', '.join(names)}"
+    is_long = len(names) > (MAX_BESIDE if near else MAX_LISTED)
+    guess = _as_near(name, near[0], names) if near and is_long else near
+    hint = f"did you mean {_either(guess)}? " if near else ""
+    if is_long:
         listed = "" if near else f"similar are {', '.join(suggest(name, names, 10, 0.0))}"
     return f"unknown {kind} {name!r}{where}; {hint}{listed}".rstrip()
+
+
+def _as_near(name: object, best: str, names: Sequence[str]) -> list[str]:
+    """Return the names that are as like a name as the best one is: NRCALONG and NRCBLONG."""
+    matcher = difflib.SequenceMatcher(None, str(name).lower(), best.lower())
+    return suggest(name, names, 3, matcher.ratio() - 0.01)
+
+
+def _either(names: Sequence[str]) -> str:
+    """Return names as alternatives: 'a', 'b' or 'c'."""
+    *others, last = map(repr, names)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def did_you_mean(name: object, names: Iterable[object]) -> str:

@@ -7,6 +7,7 @@ width, marks and overrides of its direction), or that begin a new line.
 
 import io
 import json
+import locale
 import re
 import shutil
 import sys
@@ -51,7 +52,7 @@ def printable_record(record: T) -> T:
 
 def wrapped(text: str, stream: TextIO) -> str:
     """Return a text in lines that fit a terminal, broken between words only; else as it is."""
-    if stream is None or not stream.isatty():
+    if stream is None or not getattr(stream, "is_terminal", stream.isatty()):
         return text
     width = shutil.get_terminal_size().columns
     lines = (
@@ -65,6 +66,11 @@ def wrapped(text: str, stream: TextIO) -> str:
         for line in text.split("\n")
     )
     return "\n".join("\n".join(parts) for parts in lines)
+
+
+def is_plain_locale() -> bool:
+    """Return whether the terminal's locale is C or POSIX, where only ASCII is shown."""
+    return locale.setlocale(locale.LC_CTYPE) in ("C", "POSIX")
 
 
 def print_traceback(
@@ -94,6 +100,7 @@ class PrintableStream(io.TextIOWrapper):
 
     def __init__(self, stream: TextIO):
         super().__init__(stream.buffer, stream.encoding, "backslashreplace", line_buffering=True)
+        self.is_terminal = stream.isatty()
 
     def close(self) -> None:
         """Write what is left; the buffer belongs to the stream that this one was made of."""

@@ -28,7 +28,7 @@ SECTION = Section(
             command="jwmirror status --mirror miror",
             code=2,
             where="/home/you/jwst/miror",
-            found="found nothing",
+            found="there is no such folder",
             step="name the folder of a mirror",
         ),
         call(
@@ -47,7 +47,7 @@ SECTION = Section(
             where="/home/you/jwst/mirror/current",
             found="upstream",
             step="--mirror /home/you/jwst/mirror",
-            code=2,
+            code=1,
         ),
         call(
             what="--mirror names a folder of something else",
@@ -56,7 +56,7 @@ SECTION = Section(
             where="/home/you/jwst/thesis",
             found="found thesis.tex",
             step="name the folder of a mirror",
-            code=2,
+            code=1,
         ),
         call(
             what="A look at a mirror that no run has filled",

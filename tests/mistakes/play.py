@@ -21,6 +21,7 @@ REMOVED = re.compile("MAST_|CRDS_|STPIPE_|JWMIRROR_|LC_|LANG|COLUMNS|XDG_")  # v
 RUN_ID = re.compile(r"\d{8}T\d{6}\.\d{6}Z-\d+")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)?")
 PROCESS = re.compile(r"process \d+")
+SHOWN_PORT = "127.0.0.1:8080"
 PORT = re.compile(r"127\.0\.0\.1:(?!9\b)\d+")
 
 
@@ -66,5 +67,5 @@ def as_anywhere(message: str, home: Path) -> str:
     text = RUN_ID.sub("20260301T120000.000000Z-4711", text)
     text = MOMENT.sub("2026-03-01T12:00:00+00:00", text)
     text = PROCESS.sub("process 4711", text)
-    text = PORT.sub("127.0.0.1:8080", text)
+    text = PORT.sub(SHOWN_PORT, text)
     return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())

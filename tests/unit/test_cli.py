@@ -91,7 +91,7 @@ def test_the_version_is_told():
 
 def test_status_of_a_mirror_that_was_never_filled(tmp_path):
     """No mirror yet is no error; the page says what fills it."""
-    assert "The first run of `snakemake` creates it" in run("status", "--mirror", tmp_path)
+    assert "`jwmirror run` makes and fills it" in run("status", "--mirror", tmp_path)
 
 
 def test_a_flag_shows_no_value_in_its_help():
@@ -301,7 +301,7 @@ def test_a_broken_config_is_reported_with_line_and_column(tmp_path):
 
     for command in ("check", "log"):
         message = " ".join(run(command, "--config", config, code=2).split())
-        assert "not YAML: line 2, column 8: expected ',' or ']'" in message
+        assert "line 2: not YAML: found a list that is not closed" in message
 
 
 def test_events_from_a_missing_file_are_reported_without_a_system_number(tmp_path):

@@ -182,7 +182,7 @@ def test_a_file_of_one_side_only(mirror):
             ("deep", "2"),
             "a pin (no pins exist) or `current`; a recipe of the current generation is :deep",
         ),
-        ((":shallow", "2"), "which are: deep, quick, upstream"),
+        ((":shallow", "2"), "these are: deep, quick, upstream"),
         (("1", "2", CAL.replace("cal", "cak")), f"did you mean {CAL}"),
     ],
 )

@@ -88,7 +88,7 @@ def test_no_mirror_is_not_a_whole_one(tmp_path):
         assert "there is no such folder" in " ".join(said.split())
 
     for command in (["verify"], ["rollback", 1], ["diff", 1, 2], ["log", "a_cal.fits"]):
-        assert "holds no mirror yet. The first run of `snakemake`" in run(
+        assert "holds no mirror yet; `jwmirror run` makes" in run(
             *command, "--mirror", tmp_path, code=1
         )
 

@@ -120,7 +120,10 @@ def test_extended_recipe_lies_over_its_parent():
 @pytest.mark.parametrize(
     ("recipes", "words"),
     [
-        ({"a": {"extends": "b"}, "b": {"extends": "a"}}, "a cycle: a -> b -> a"),
+        (
+            {"a": {"extends": "b"}, "b": {"extends": "a"}},
+            "a recipe that extends itself (a -> b -> a)",
+        ),
         ({"quick": {"extends": "dep"}, "deep": {}}, "did you mean 'deep'?"),
         ({"deep": {"programs": [2]}}, "program 2 is not mirrored"),
         ({"quick": {"extends": "dep"}}, "unknown recipe 'dep'; no other recipe is defined"),
@@ -175,7 +178,7 @@ def test_file_that_is_not_yaml_is_named(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("programs: [1\nrecipes: {")
 
-    with pytest.raises(ConfigError, match=r"config\.yaml: not YAML: .*line 2"):
+    with pytest.raises(ConfigError, match=r"config\.yaml, line 2: not YAML: "):
         load(path)
 
 

@@ -160,7 +160,7 @@ OTHERS = {  # whole files, and words of the message that refuses each
     "mirror: m": "missing key programs; say what to mirror",
     "[1]": "expected keys with values",
     "": "config.yaml: config: missing key programs",
-    "a: b: c": "not YAML: line 1, column 5",
+    "a: b: c": "line 1: not YAML: found a colon",
     "programs: " + "[" * 1000: "nested too deeply",
     "programs: &a [*a]": "it contains itself",
 }

@@ -40,8 +40,9 @@ def test_a_failed_exposure_is_listed_with_the_end_of_its_log(small_mirror, cause
 
     failure = listed(small_mirror)["deep/x"]
 
+    step = RETRY[cause].format(run="`jwmirror run`")
     assert (failure["why"], failure["cause"]) == ("detector1: why", cause)
-    assert (failure["job"], failure["retry"]) == ("exposures-b1", RETRY[cause])
+    assert (failure["job"], failure["retry"]) == ("exposures-b1", step)
     assert failure["log"] == str(folder / "x.log")
     assert failure["last_lines"] == [f"line {n}" for n in range(9979, 9999)]
 
@@ -66,7 +67,7 @@ def test_a_job_without_a_receipt_is_listed_unless_it_is_at_work(small_mirror):
     ("end", "why", "retry"),
     [
         ("memory", "lack of memory", "larger partition"),
-        ("", "without a receipt", "run `snakemake`"),
+        ("", "without a receipt", "run `jwmirror run`"),
     ],
 )
 def test_a_killed_job_is_listed_with_node_and_id_of_its_last_attempt(small_mirror, end, why, retry):

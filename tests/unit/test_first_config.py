@@ -97,16 +97,16 @@ def test_an_existing_config_is_never_overwritten(folder):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["1345", "--observations", "x"], "programs[0].observations[0]"),
-        (["1345", "--instrument", "NICMOS"], "programs[0].instruments[0]"),
-        (["123456"], "programs[0].program"),
-        (["1345", "--recipe", "up/stream"], "recipes"),
-        (["1345", "--mirror", "~/mirror"], "mirror: "),
+        (["1345", "--observations", "x"], "--observations"),
+        (["1345", "--instrument", "NICMOS"], "--instrument"),
+        (["123456"], "PROGRAM"),
+        (["1345", "--recipe", "up/stream"], "--recipe"),
+        (["1345", "--mirror", "~/mirror"], "--mirror: "),
         ([], "name programs"),
     ],
 )
 def test_a_wrong_answer_is_named_and_nothing_is_written(folder, words, said):
-    """As `check` names it; exit code 2."""
+    """By the option; exit code 2."""
     assert said in run("init", *words, "--offline", code=2)
 
     assert list(folder.iterdir()) == []

@@ -95,7 +95,7 @@ def test_a_run_that_stopped_after_its_poll_says_where_and_why():
     assert lines[2].startswith(
         "The last poll was not completed (1 run since 2026-03-02 12:00 UTC): it was "
     )
-    assert "logs/second/, and run `snakemake` again" in lines[2]
+    assert "logs/second/, and run `jwmirror run` again" in lines[2]
 
 
 def test_a_run_at_work_is_not_called_killed():

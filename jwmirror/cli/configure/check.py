@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from jwmirror.cli import app, options, output
-from jwmirror.core.printing import printable
+from jwmirror.core.printing import printable, wrapped
 from jwmirror.services.configure.check import check_config
 
 
@@ -42,7 +42,8 @@ def check_command(
         raise typer.Exit(2 if checked.mistakes else 0)
     output.say(*(f"Allowed: {folder}" for folder in checked.allowed))
     if checked.mistakes:
-        print(f"Mistakes in {printable(str(path))}:", *checked.mistakes, sep="\n", file=sys.stderr)
+        lines = "\n".join([f"Mistakes in {printable(str(path))}:", *checked.mistakes])
+        print(wrapped(lines, sys.stderr), file=sys.stderr)
     else:
         searches = (f"[{search}]" for search in checked.searches)
         programs = ", ".join((*map(str, checked.programs), *searches))

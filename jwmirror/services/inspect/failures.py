@@ -31,7 +31,7 @@ LINES = 20  # of the end of a log
 TAIL = 65536  # bytes that they are looked for in
 AGAIN = "run {run} again"
 RETRY = {  # by the cause of a failure
-    "failed": "correct what the message names, then {AGAIN}; only what is missing is computed",
+    "failed": f"correct what the message names, then {AGAIN}; only what is missing is computed",
     "killed": f"let jobs request more memory (calibrate.memory in the config), then {AGAIN}",
     "late": f"allow more time, as the message says, then {AGAIN}",
     "disk": f"make room on the disk that is named, then {AGAIN}",
