@@ -45,15 +45,23 @@ def usage_line(error: Any, program: str, words: Sequence[str], commands: Iterabl
         return f"{command}: {_name(parameter)}: {_refusal(error)}; {help_text}"
     if parameter is not None:
         why = f"{parameter.param_type_name} {_name(parameter)} is missing"
-    elif command == program and words[0] not in commands:
-        near = did_you_mean(words[0], commands)
+    elif unknown := _unknown_command(context, words, commands if command == program else ()):
+        near = did_you_mean(unknown, commands if command == program else context.command.commands)
         help_text = f"`{command} -h` lists the commands."
-        return f"{command}: there is no command {words[0]!r}{near or ';'} {help_text}"
+        return f"{command}: there is no command {unknown!r}{near or ';'} {help_text}"
     else:
         why = _lower(error.format_message())
     usage = " ".join(context.command.collect_usage_pieces(context)) if context else "[OPTIONS]"
-    usage = usage.replace("{", "").replace("}", "")
+    usage = usage.replace("{", "").replace("}", "").replace("......", "...")
     return f"{command}: {why}; expected: {command} {usage}; {help_text}"
+
+
+def _unknown_command(context: Any, words: Sequence[str], commands: Iterable[str]) -> str:
+    """Return the word of a call in the place of a command that is none; "" if it is one."""
+    if commands:
+        return "" if words[0] in commands else words[0]
+    inner = getattr(context.command, "commands", {}) if context else {}
+    return next((word for word in words[1:] if inner and word not in inner), "")
 
 
 def _name(parameter: Any) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from jwmirror.config.yaml_files import ADVICE, read_yaml
 from jwmirror.core.errors import ConfigError, StoreError, did_you_mean, in_yaml
+from jwmirror.core.folders import no_folder
 from jwmirror.core.mirror import MARK, check_mirror, is_mirror
 
 CONFIG = Path("config/config.yaml")
@@ -65,8 +66,7 @@ def find_mirror(mirror: Path | None, config: Path | None) -> Path:
 def _check_named(mirror: Path) -> None:
     """Raise ConfigError if --mirror names no folder, StoreError if one with other files."""
     step = "name the folder of a mirror"
-    if not mirror.is_dir():
-        found = "expected a folder, found a file" if mirror.exists() else "there is no such folder"
+    if found := no_folder(mirror):
         near = did_you_mean(mirror.name, _folders_in(mirror.parent))
         why = f"{found}{near or ';'} {step}"
         raise ConfigError([f"--mirror {mirror}: {why}"])

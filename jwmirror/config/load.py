@@ -137,6 +137,7 @@ def build_config(content: YamlText, checker_of: CheckerOf | None = None) -> Conf
     mistakes += recipes.check(raw.get("programs"), checker_of)
     mistakes += own_file_mistakes(raw.get("recipes")) if checker_of else ()
     mistakes += threshold_mistakes(raw.get("thresholds"))
+    mistakes += _cache_mistakes(raw)
     if mistakes:
         raise ConfigError(sorted({content.placed(mistake) for mistake in mistakes}))
     return _config(raw, recipes, content)
@@ -272,6 +273,15 @@ def _selection(raw: Mapping) -> Selection:
 
 
 # ---- mistakes --------------------------------------------------------------------------------
+
+
+def _cache_mistakes(raw: Mapping) -> Iterator[str]:
+    """Yield that the folder of the references is a file, if it is."""
+    references = raw.get("references")
+    cache = references.get("cache") if isinstance(references, Mapping) else None
+    if isinstance(cache, str) and Path(cache).is_file():
+        why = f"expected a folder, found the file {Path(cache).absolute()}; name another"
+        yield f"references.cache: {why}"
 
 
 def _criteria_mistakes(raw: Mapping) -> Iterator[str]:

@@ -16,6 +16,7 @@ from jwmirror.pipeline.registry import PIPELINES
 DEFAULT = ("config/config.yaml", "--config ")  # sources that replace no other one
 LONGEST_VARIABLE = 30  # characters: a longer text in the place of a variable is not shown
 NUMBER = re.compile(r"[^\d]*?0*([1-9]\d*)[^\d]*", re.ASCII)  # a text with one number
+NUMBERS = re.compile(r"[1-9]\d*(, *[1-9]\d*)+", re.ASCII)
 LIMITS = {  # rules of the schema -> what they allow; with their value, if it is of interest
     "minimum": "at least {}",
     "maximum": "at most {}",
@@ -94,7 +95,9 @@ def _words(error: jsonschema.ValidationError, shown: str) -> str:
     if error.validator == "enum":
         return unknown_name("value", found, rule)
     if error.validator == "pattern":
-        hint = _other_case(rule, str(found)) or _in_full(of_schema["title"], str(found)) or ","
+        is_path = of_schema["title"].startswith("the path")
+        hint = _in_full(str(found)) if is_path else _other_case(rule, str(found))
+        hint = hint or ","
         return f"found {shown}{hint} expected {of_schema['title']}"
     if error.validator in ("type", "anyOf"):
         expected = of_schema.get("title") or TYPES[rule]
@@ -128,13 +131,17 @@ def _other_case(pattern: str, text: str) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _in_full(title: str, text: str) -> str:
+def _in_full(text: str) -> str:
     """Return a hint to the path that a shell would make of one with ~ or a variable."""
     full = os.path.expandvars(os.path.expanduser(text))
-    return f"; did you mean {full!r}?" if title.startswith("the path") and full != text else ""
+    return f"; did you mean {full!r}?" if full != text else ""
 
 
 def _number_in(value: object, expected: str) -> str:
-    """Return a hint to the one number in a text, such as 'GO 1345', where one is expected."""
-    found = NUMBER.fullmatch(value) if isinstance(value, str) and "number" in expected else None
+    """Return a hint to the numbers in a text, such as 'GO 1345', where some are expected."""
+    if not isinstance(value, str) or "number" not in expected:
+        return ""
+    if NUMBERS.fullmatch(value):
+        return f"; did you mean [{value}]?"
+    found = NUMBER.fullmatch(value)
     return f"; did you mean {found[1]}?" if found else ""

@@ -85,7 +85,7 @@ def threshold_mistakes(file: Any) -> list[str]:
 
 def _read_over(below: Thresholds, path: Path) -> Thresholds:
     """Return the thresholds of a file over those `below`."""
-    reader, content = _Reader(path), read_yaml(path, "correct the name")
+    reader, content = _Reader(path), read_yaml(path, "correct `thresholds` in the config")
     reader.mistakes += [mistake.message for mistake in content.mistakes]
     raw = reader.keys_of("", content.value, SECTIONS)
     define = reader.change if below.defaults else reader.define

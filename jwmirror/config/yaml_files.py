@@ -30,6 +30,7 @@ DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)", re.ASCII)
 REAL = re.compile(
     r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|[-+]?\.inf|\.nan", re.I | re.ASCII
 )
+CURLY = "\u2018\u2019\u201c\u201d\u201e\u00ab"  # quotes
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # not line feed or tab
 
 QUOTES = "put the text in quotes"
@@ -46,6 +47,7 @@ PROBLEMS = {  # parts of PyYAML's messages -> what is meant, and the next step
     "expected ',' or ']'": "found a list that is not closed; close it with ], or set a comma",
     "expected ',' or '}'": "found a mapping that is not closed; close it with }, or set a comma",
     "expected <block end>": "found a line that is indented otherwise than those above; correct it",
+    "another document": "found ---, which begins a second document; delete it",
     "end of stream": "found a quote that is not closed; close it",
     "expected the node content": "found a sign where a value belongs; correct it, or quote it",
 }
@@ -287,7 +289,12 @@ def no_day(text: str) -> str:
 
 
 def _why_unprintable(node: yaml.Node) -> str:
-    """Return why a text is a mistake that acts on terminals, or has no encoding; "" if not."""
+    """Return why a text is a mistake: it acts on terminals, or has no encoding; "" if not.
+
+    Or it is in quotes of a word processor, which would be a part of it.
+    """
+    if isinstance(node, yaml.ScalarNode) and node.value[:1] in CURLY and node.value:
+        return f'found {node.value} in curly quotes; write straight ones: "{node.value[1:-1]}"'
     has_control = isinstance(node, yaml.ScalarNode) and CONTROL.search(node.value)
     return f"found {node.value!r} with control characters; delete them" if has_control else ""
 

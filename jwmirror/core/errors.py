@@ -23,6 +23,16 @@ TYPES = {  # types of values in the config, as the schema or stpipe names them
     "boolean": "true or false",
     "option": "one of",
 }
+KINDS = {  # values of a record, as msgspec names them
+    "array": "a list",
+    "object": "keys with values",
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "nothing",
+}
+OF_RECORD = re.compile("Expected `([^`]+)`, got `([^`]+)`")  # message of msgspec
 NEW_TOKEN = "https://auth.mast.stsci.edu/token"  # where MAST makes tokens
 MAX_TEXT = 400  # characters of a parser's message that are passed on
 MAX_LISTED, MAX_BESIDE = 25, 12  # allowed names in a message, alone and beside a suggestion
@@ -246,7 +256,17 @@ class CalibrationError(JwmirrorError):
 
 def plain_text(error: BaseException) -> str:
     """Return the text of an error as a printable line, without the number of a system error."""
-    return printable(re.sub(r"\[Errno -?\d+\] ", "", " ".join(str(error).split())))
+    text = re.sub(r"\[Errno -?\d+\] ", "", " ".join(str(error).split()))
+    return printable(OF_RECORD.sub(lambda found: _kinds(found[1], found[2]), text))
+
+
+def _kinds(expected: str, found: str) -> str:
+    """Return what msgspec says of a value of another kind, without the names of types."""
+    kinds = [
+        " or ".join(KINDS.get(name, name) for name in names.split(" | "))
+        for names in (expected, found)
+    ]
+    return f"expected {kinds[0]}, found {kinds[1]}"
 
 
 def disk_error(error: BaseException | None) -> OSError | None:

@@ -15,6 +15,13 @@ from jwmirror.core.files import locked, sync_many, sync_path
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
+def no_folder(path: Path) -> str:
+    """Return why a path is no folder; "" if it is one."""
+    if path.is_dir():
+        return ""
+    return "expected a folder, found a file" if path.exists() else "there is no such folder"
+
+
 def check_new(to: Path) -> None:
     """Raise StoreError unless a folder is not there or empty, and no foreign link leads to it."""
     _check_links(to)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from jwmirror.core.errors import ClosedError, StoreError
+from jwmirror.core.errors import ClosedError, StoreError, plain_text
 from jwmirror.core.files import open_regular, path_below, read_bytes, write_bytes
 
 T = TypeVar("T")
@@ -68,16 +68,8 @@ def parse_file(path: Path, content: bytes, kind: type[T], step: str = STEP) -> T
         return parse(content, kind)
     except msgspec.DecodeError as err:
         raise StoreError(
-            f"{path.absolute()}: not as jwmirror writes it ({_problem(err)}); {step}."
+            f"{path.absolute()}: not as jwmirror writes it ({plain_text(err)}); {step}."
         ) from err
-
-
-def _problem(error: msgspec.DecodeError) -> str:
-    """Return what is wrong with a record, without the names of types in Python."""
-    if not isinstance(error, msgspec.ValidationError):
-        return str(error)
-    place = str(error).rpartition(" - at ")[2] if " - at " in str(error) else "the top"
-    return f"a value is missing, or of another kind, at {place}"
 
 
 def read_all(paths: Iterable[Path | str], kind: type[T]) -> list[T]:

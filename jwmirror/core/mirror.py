@@ -47,7 +47,7 @@ def mark_mirror(folder: Path, among_others: bool = False) -> bool:
     """
     if check_mirror(folder, among_others):
         return False
-    with as_store_error(f"mirror {folder}", "nothing of it was made"):
+    with as_store_error(f"mirror {folder.absolute()}", "nothing of it was made"):
         write_bytes(folder / MARK, MARK_TEXT.encode())
         sync_path(folder.absolute().parent)
     return True

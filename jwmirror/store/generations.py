@@ -99,8 +99,9 @@ class StoredGeneration(Generation):
             raise ClosedError(path) from err
         if found != self.manifest_sha256:
             raise StoreError(
-                f"sha256 of {path}: expected {self.manifest_sha256}, got {found}; restore it "
-                "from a copy of the mirror, or write the number of another generation in CURRENT."
+                f"sha256 of {path.absolute()}: expected {self.manifest_sha256}, got {found}; "
+                "restore it from a copy of the mirror, or write the number of another generation "
+                "in CURRENT."
             )
         return path
 
@@ -125,13 +126,19 @@ class Generations:
     def current(self) -> StoredGeneration | None:
         """Return the generation that CURRENT names; None before the first publication."""
         try:
-            text = self.pointer.read_text().strip()
+            text = self.pointer.read_text(errors="backslashreplace").strip()
         except FileNotFoundError:
             return None
         if not (text.isascii() and text.isdigit()):
             raise StoreError(
-                f"{self.pointer}: expected the number of a generation, found {text!r}; write one "
-                f"of those in {self.folder} into it."
+                f"{self.pointer.absolute()}: expected the number of a generation, found {text!r}; "
+                f"write one of those in {self.folder.absolute()} into it."
+            )
+        if not (self.folder / f"{int(text):06d}" / HEAD).exists():
+            raise StoreError(
+                f"{self.pointer.absolute()}: expected the number of a generation, found "
+                f"{int(text)}, which does not exist; write one of those in "
+                f"{self.folder.absolute()} into it, or restore the generation from a copy."
             )
         return self.read(int(text))
 

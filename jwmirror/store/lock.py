@@ -246,11 +246,12 @@ def acquire_folder(folder: Path, root: Path, purpose: str, wait_s: float | None)
                 continue
         except PermissionError as err:
             raise StoreError(
-                f"mirror {root}: it belongs to user {owner_of(root)}, and you may not write to it; "
-                "nothing was changed; ask its owner to do this."
+                f"mirror {Path(root).absolute()}: it belongs to user {owner_of(root)}, and you "
+                "may not write to it; nothing was changed; ask its owner to do this."
             ) from err
         except OSError as err:
-            raise StoreError(f"lock {folder}: {plain_text(err)}; nothing was changed.") from err
+            why = f"{plain_text(err)}; nothing was changed; correct that, and run again"
+            raise StoreError(f"lock {folder.absolute()}: {why}.") from err
         if deadline is not None and time.monotonic() >= deadline:
             raise _held_error(folder / seen, root)
         time.sleep(pause)

@@ -79,7 +79,11 @@ def parameter_mistakes(
 
 
 def _no_pipeline(place: str, name: str) -> str:
-    """Return a message for a name that is not a pipeline, but perhaps a step."""
+    """Return a message for a name that is not a pipeline, but perhaps a step, or has dots."""
+    first, *inner = name.split(".")
+    if inner and registry.pipeline_name(first) in registry.PIPELINES:
+        form = ": {".join([first, *inner])
+        return f"{place}: found dots in {name}; write {form}: ...{'}' * len(inner)}."
     if owners := registry.pipelines_with_step(name):
         return (
             f"{place}: {name} is a step of {', '.join(owners)}; write {owners[0]}: {{{name}: ...}}."

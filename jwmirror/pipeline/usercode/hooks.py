@@ -108,7 +108,9 @@ def _module_and_imports(hook: str, base: Path) -> tuple[modules.Module, ...]:
         line = f" (line {err.lineno})" if err.lineno else ""
         raise UntraceableError(f"{err.filename} is not Python: {err.msg}{line}") from err
     if not is_defined:
-        raise UntraceableError(f"{module.path} defines no {attribute}")
+        raise UntraceableError(
+            f"{module.path} defines no {attribute}; correct the name, or define it"
+        )
     return found
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from jwmirror.astrometry.slices import SliceStore
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, ReferencesError, command_to_run
+from jwmirror.core.folders import no_folder
 from jwmirror.core.model import References
 from jwmirror.core.model.maintenance import ReferenceVerification
 from jwmirror.core.model.plan import ReferenceFinding
@@ -54,9 +55,12 @@ def verify_references(config_file: Path, repair: bool) -> ReferenceVerification:
     are listed. With `repair`, wrong and missing files are fetched again.
 
     Raises:
-        ReferencesError: a file cannot be fetched.
+        ReferencesError: there is no cache, or a file cannot be fetched.
     """
     config = load_checked_config(config_file)
+    if why := no_folder(config.cache):
+        step = f"{command_to_run()} makes it, or correct references.cache in the config"
+        raise ReferencesError(f"reference cache {config.cache.absolute()}: {why}; {step}.")
     last = last_references(config.mirror)
     needed = {*last.files, *last.mappings} if last else set()
     client = CrdsClient(config.references.url)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from jwmirror.core.errors import RejectedError, StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import BLOCK, as_store_error, open_regular
+from jwmirror.core.folders import no_folder
 from jwmirror.core.jsonio import digest, write
 from jwmirror.core.model import Product, Receipt, Version
 from jwmirror.core.model.maintenance import AdoptedFile, AdoptionReport
@@ -83,10 +84,8 @@ def adopt(
 
 def check_folder(folder: Path) -> None:
     """Raise StoreError unless there is a folder to adopt files from."""
-    if not Path(folder).is_dir():
-        raise StoreError(
-            f"{folder.absolute()}: there is no such folder; name one with files to adopt."
-        )
+    if why := no_folder(Path(folder)):
+        raise StoreError(f"{Path(folder).absolute()}: {why}; name one with files to adopt.")
 
 
 def _files(folder: Path, unlisted: list[OSError]) -> Iterator[Path]:

@@ -103,7 +103,8 @@ def check_target(root: Path, to: Path) -> None:
     place, mirror = Path(os.path.realpath(to)), Path(os.path.realpath(root))
     inside = place.relative_to(mirror).parts if place.is_relative_to(mirror) else ("elsewhere",)
     if not inside or inside[0] in OWN:
-        raise StoreError(f"{to}: belongs to the mirror itself; nothing was written; name another.")
+        why = "belongs to the mirror itself; nothing was written; name another"
+        raise StoreError(f"{Path(to).absolute()}: {why}.")
     check_new(to)
 
 

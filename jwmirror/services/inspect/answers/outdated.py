@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jwmirror.core.errors import ConfigError, StoreError
+from jwmirror.core.folders import no_folder
 from jwmirror.core.model.answers import identification as answers
 from jwmirror.services.inspect.answers.identification import (
     LooseFile,
@@ -24,8 +25,8 @@ def outdated_files(root: Path, folder: Path) -> answers.OutdatedFiles:
         ConfigError: there is no such folder.
         StoreError: nothing was published yet.
     """
-    if not folder.is_dir():
-        raise ConfigError([f"{folder.absolute()}: there is no such folder; name another"])
+    if why := no_folder(folder):
+        raise ConfigError([f"{folder.absolute()}: {why}; name another"])
     unreadable: dict[str, str] = {}
     found = identifications(root, _read(_files(folder), unreadable), is_thorough=False)
     versions = [each for each in found.files if each.kind == answers.VERSION]
