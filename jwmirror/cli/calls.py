@@ -77,7 +77,7 @@ def _lower(sentence: str) -> str:
 
 def _refusal(error: Any) -> str:
     """Return why a value is refused. pydantic checks the values of typer, and knows them."""
-    refusals = getattr(error.__cause__, "errors", list)()
+    refusals: list[Any] = getattr(error.__cause__, "errors", list)()
     kind = refusals[0]["type"] if refusals else ""
     if expected := EXPECTED.get(kind):
         words = expected.format(**refusals[0].get("ctx", {}))

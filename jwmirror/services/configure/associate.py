@@ -46,8 +46,8 @@ def write_association(
     recipe = _recipe(config, recipe_name, asn_type)
     run = last_run(config.mirror)
     if run is None:
-        why = f"no run has mirrored anything yet; run {command_to_run()}"
-        raise ConfigError([f"mirror {config.mirror.absolute()}: {why}"])
+        step = f"no run has mirrored anything yet; run {command_to_run()}"
+        raise ConfigError([f"mirror {config.mirror.absolute()}: {step}"])
     recipe = replace(recipe, associations=(), msa={})
     holdings = current_holdings(config.mirror, run, [recipe])
     entries = exposures_of(holdings.entries, recipe)
