@@ -42,7 +42,7 @@ def call_workflow(words: Sequence[str], job: Job | None) -> tuple[str, int]:
         if is_plain:
             return printed.getvalue(), code
         lines: list[str] = []
-        watch = RunWatch(messages, lambda line: None, lines.append)
+        watch = RunWatch(messages, lambda line: None, lines.append, lambda state: None)
         watch.look()
     return "\n".join([*lines, *(reason_lines(watch.error) if watch.error else ())]), code
 

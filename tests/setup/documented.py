@@ -27,8 +27,12 @@ class DocumentedCommand:
 
 
 def user_pages() -> list[Path]:
-    """Return the pages for users: README, config and docs, without the decisions."""
+    """Return the pages for users: README, config and docs, without the decisions.
+
+    And without docs/mistakes.md, whose calls are wrong on purpose, and made by tests.mistakes.
+    """
     pages = [path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "decisions"]
+    pages.remove(ROOT / "docs" / "mistakes.md")
     return [ROOT / "README.md", ROOT / "config" / "README.md", *sorted(pages)]
 
 

@@ -63,7 +63,7 @@ def test_errors_are_json_with_json(small_mirror, words, code, kind):
 
     page = (DOCS / "commands.md").read_text()
     assert (error["kind"], error["exit_code"]) == (kind, code)
-    assert {"StoreError": "nothing.fits", "MissingParameter": "'B'"}.get(kind, "") in error[
+    assert {"StoreError": "nothing.fits", "MissingParameter": "argument B is missing"}.get(kind, "") in error[
         "message"
     ]
     assert error["message"]

@@ -197,5 +197,5 @@ def test_the_commands_say_who_holds_the_view(small_mirror):
         assert answer(command, *at)["hold"]["reason"] == "bad flat"
     released = answer("release", *at)
     assert (released["hold"]["reason"], released["newer"]) == ("bad flat", [2])
-    assert "`jwmirror rollback 2` shows the newest now" in run("release", *at)
+    assert "`jwmirror rollback 2 --mirror" in run("release", *at)
     assert answer("status", *at)["hold"] is None

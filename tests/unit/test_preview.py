@@ -224,10 +224,12 @@ def test_notes_tell_what_else_the_next_run_changes(unsynced, tmp_path):
     (mirror.run_folder / "published.json").unlink()
     programs = [{"program": 1345}, {"program": 99}]
 
-    found = answer("status", "--config", configured(tmp_path, mirror, programs=programs))
+    config = configured(tmp_path, mirror, programs=programs)
+
+    found = answer("status", "--config", config)
 
     assert [note.split(":")[0] for note in found["notes"]] == [
-        "program 99 was not polled yet; `snakemake` polls it.",
+        f"program 99 was not polled yet; `jwmirror run --config {config}` polls it.",
         "recipe deep is not in the config",
     ]
 
@@ -351,7 +353,7 @@ def test_a_plan_of_a_mirror_that_was_never_filled(empty_mirror, tmp_path):
     """No run yet is no error; the page says what fills the mirror."""
     config = configured(tmp_path, empty_mirror)
 
-    assert "The first run of `snakemake` creates it" in run("plan", "--config", config)
+    assert "holds no mirror yet; `jwmirror run --config" in run("plan", "--config", config)
     assert not answer("plan", "--config", config)["previewed"]
 
 
@@ -477,7 +479,7 @@ def test_explain_of_a_raw_exposure_tells_what_recipes_would_do(unsynced):
     assert [each["entry"]["origin"] for each in found["files"]] == ["upstream"]
     assert found["outlooks"] == of_recipe["outlooks"] and of_recipe["files"] == []
     ((outlook,), (wait,)) = found["outlooks"], found["outlooks"][0]["waits"]
-    assert outlook["recipe"] == "deep" and "`snakemake` syncs it" in wait["why"]
+    assert outlook["recipe"] == "deep" and f"`jwmirror run --config {config}` syncs it" in wait["why"]
     assert wrong.exit_code == 2 and "did you mean 'deep'?" in wrong.output
 
 

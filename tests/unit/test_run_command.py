@@ -267,7 +267,7 @@ def test_ctrl_c_ends_the_child_without_a_traceback(folder):
     code, output, _ = interrupted(folder, SLEEP, signals=1)
 
     assert code == 130 and "Traceback" not in output
-    assert output.splitlines()[-1] == STOPPED
+    assert output.splitlines()[-1] == STOPPED.format("`jwmirror run`")
     log = next(folder.glob(".snakemake/log/*")).read_text()
     assert log.count("KeyboardInterrupt") == 1
 

@@ -119,7 +119,7 @@ def test_a_missing_site_file_is_a_mistake(tmp_path):
     (missing,) = mistakes_of(tmp_path, named="absent.yaml")
     (number,) = mistakes_of(tmp_path, named=5)
 
-    assert missing.startswith("absent.yaml: No such file") and "correct `site`" in missing
+    assert "/absent.yaml: No such file" in missing and "correct `site`" in missing
     assert "site: found 5, expected the name of a file" in number
 
 

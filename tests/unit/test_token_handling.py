@@ -154,7 +154,7 @@ def test_the_socket_is_removed_when_the_process_ends():
     command = [sys.executable, "-c", program]
     path = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    with pytest.raises(ArchiveError, match="run snakemake again"):
+    with pytest.raises(ArchiveError, match="run `jwmirror run` again"):
         request_token(path)
 
     assert not Path(path).parent.exists()

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from jwmirror.core.model.jobs.run_state import RunState
-from jwmirror.core.printing import LINES, printable
+from jwmirror.core.printing import LINES, printable, wrapped
 from jwmirror.report.terminal.running import bar, begun_lines, progress_line, stage_lines
 
 MINUTE_S = 60.0  # between two lines of a log, at least
@@ -58,7 +58,7 @@ class ProgressView:
     def warn(self, line: str) -> None:
         """Print a line on standard error."""
         self._erase()
-        print(printable(line, LINES), file=sys.stderr, flush=True)
+        print(wrapped(printable(line, LINES), sys.stderr), file=sys.stderr, flush=True)
 
     def draw(self, state: RunState) -> None:
         """Show how far a run is: print phases that have begun, then redraw, or print if due."""

@@ -13,8 +13,6 @@ from jwmirror.core.model.product import PEDIGREE
 from jwmirror.core.model.quality import Acceptance
 from jwmirror.report import formatting
 
-RELEASE = "`jwmirror release`"
-
 
 def rollback_page(rollback: records.Rollback, dry_run: bool) -> RenderableType:
     """Return which generation became current, and what the next run will do."""
@@ -26,7 +24,9 @@ def rollback_page(rollback: records.Rollback, dry_run: bool) -> RenderableType:
     ]
     if rollback.hold:
         held = f"the view {'would be' if dry_run else 'is'} {rollback.hold}"
-        lines.append(f"{held}; runs publish generations without showing them until {RELEASE}")
+        lines.append(
+            f"{held}; runs publish generations without showing them until {command('release')}"
+        )
     if is_same:
         return Group(*map(Text, lines))
     if rollback.set_aside:
@@ -54,7 +54,7 @@ def release_page(release: records.EndOfHold, dry_run: bool) -> RenderableType:
     ]
     if release.newer:
         numbers = ", ".join(map(str, release.newer))
-        step = f"`jwmirror rollback {release.newer[-1]}` shows the newest now"
+        step = f"{command(f'rollback {release.newer[-1]}')} shows the newest now"
         lines.append(f"generations that follow it, and are not shown: {numbers}; {step}")
     return Group(*map(Text, lines))
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.config.load import Config, read_content
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import StoreError, command_to_run
 from jwmirror.core.model.history.run_summary import RunSummary
 from jwmirror.services.configure.checked_config import build_checked_config
 from jwmirror.services.notify.commands import send_summary
@@ -48,7 +48,7 @@ def _summary(config: Config, *, with_exclusive: bool) -> RunSummary:
     if not runs:
         raise StoreError(
             f"{config.mirror.absolute()}: no run is recorded, so there is no summary to send; "
-            "`jwmirror run` makes one."
+            f"{command_to_run()} makes one."
         )
     summary = run_summary(config.mirror, runs[0].name, with_exclusive=with_exclusive)
     return replace(summary, is_repeated=True)
