@@ -276,7 +276,7 @@ def test_notes_say_how_many_results_are_held_back(unsynced, tmp_path):
 
     notes = answer("plan", "--config", config)["notes"]
 
-    assert [note.partition(";")[0] for note in notes if "result" in note] == [
+    assert [note.partition(";")[0] for note in notes if " result" in note] == [
         "the last run held back 2 results because of quality",
         "the next run publishes 1 result accepted since the last one.",
     ]
