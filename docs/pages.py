@@ -60,7 +60,7 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
         "Parameters <parameters>",
         "Modes <modes>",
         "What quality notices <quality-troubles>",
-<<<<<<< HEAD
+        "Mistakes and messages <mistakes>",
         "Glossary and suffixes <glossary>",
         "Changes <changes>",
     ),
@@ -68,18 +68,6 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
         "Reprocessed, out of date <reprocessing>",
         "Quality <quality>",
         "The store <store>",
-=======
-        "Wrong references <references>",
-        "Associations <associations>",
-        "Single steps <steps>",
-        "Gaia <gaia>",
-        "On a cluster <cluster>",
-        "Keeping a mirror <keeping>",
-        "Notifications <notify>",
-        "Upgrading <upgrading>",
-        "Errors <errors>",
-        "Mistakes and messages <mistakes>",
->>>>>>> f9d8a533 (Messages in narrow and plain terminals: lines break between words, ASCII in the C locale; the page on mistakes is in the docs)
         "Your data <data>",
         "Security <security>",
         "Reliability <reliability>",

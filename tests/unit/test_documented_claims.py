@@ -63,9 +63,9 @@ def test_errors_are_json_with_json(small_mirror, words, code, kind):
 
     page = (DOCS / "commands.md").read_text()
     assert (error["kind"], error["exit_code"]) == (kind, code)
-    assert {"StoreError": "nothing.fits", "MissingParameter": "argument B is missing"}.get(kind, "") in error[
-        "message"
-    ]
+    assert {"StoreError": "nothing.fits", "MissingParameter": "argument B is missing"}.get(
+        kind, ""
+    ) in error["message"]
     assert error["message"]
     assert bool(error["mistakes"]) == (kind == "ConfigError")
     assert all(f"`{key}`" in page for key in ("error", *error))

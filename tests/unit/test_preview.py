@@ -479,7 +479,9 @@ def test_explain_of_a_raw_exposure_tells_what_recipes_would_do(unsynced):
     assert [each["entry"]["origin"] for each in found["files"]] == ["upstream"]
     assert found["outlooks"] == of_recipe["outlooks"] and of_recipe["files"] == []
     ((outlook,), (wait,)) = found["outlooks"], found["outlooks"][0]["waits"]
-    assert outlook["recipe"] == "deep" and f"`jwmirror run --config {config}` syncs it" in wait["why"]
+    assert (
+        outlook["recipe"] == "deep" and f"`jwmirror run --config {config}` syncs it" in wait["why"]
+    )
     assert wrong.exit_code == 2 and "did you mean 'deep'?" in wrong.output
 
 
