@@ -15,7 +15,7 @@ from jwmirror.archive.tables.queries import Queries, query_products
 from jwmirror.archive.tables.rows import CaomObservation, CaomProduct, KeywordRecord
 from jwmirror.archive.tables.unread import OLDER, UnreadCells
 from jwmirror.core import names
-from jwmirror.core.errors import ArchiveError, UnknownProgramError, command
+from jwmirror.core.errors import ArchiveError, UnknownProgramError, as_typed
 from jwmirror.core.model import Doubt, Listing, Scope, is_among
 
 GUIDE_STARS = "GuideStar"
@@ -46,7 +46,7 @@ def query_listing(
         raise UnknownProgramError(
             f"MAST at {queries.url} knows no JWST program {program}: expected observations, got "
             "none; correct its number in the config (without leading zeros: YAML takes 01345 for "
-            f"741), or, if an earlier search found it, run {command('search --again')}."
+            f"741), or, if an earlier search found it, run {as_typed('search --again')}."
         )
     asked = [o for o in observations if _is_asked(o, scope, only)]
     listed = _query_products(queries, asked, unread)

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError, command, failures_as
+from jwmirror.core.errors import StoreError, as_typed, failures_as
 
 
 def parse_errors(path: Path, filename: str, kind: str) -> AbstractContextManager[None]:
@@ -11,6 +11,6 @@ def parse_errors(path: Path, filename: str, kind: str) -> AbstractContextManager
     return failures_as(
         lambda why: StoreError(
             f"{filename}: {path} cannot be read as {kind} ({why}); nothing was compared; run "
-            f"{command('verify --full')} to check whether the stored file is damaged."
+            f"{as_typed('verify --full')} to check whether the stored file is damaged."
         )
     )

@@ -107,7 +107,7 @@ def command_to_run(*settings: str) -> str:
     return f"`{shlex.join(words)}`"
 
 
-def command(words: str) -> str:
+def as_typed(words: str) -> str:
     """Return a command of jwmirror, in backquotes, with the user's --mirror or --config."""
     options = _options_of_call()
     return f"`{' '.join(['jwmirror', words, *map(shlex.quote, options)])}`"

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from urllib3.exceptions import HTTPError
 
-from jwmirror.core.errors import ReferencesError, command, failures_as
+from jwmirror.core.errors import ReferencesError, as_typed, failures_as
 from jwmirror.core.jsonio import MAX_VALUES
 from jwmirror.core.names import INSTRUMENTS, MAPPINGS, OBSERVATORY, is_safe
 from jwmirror.net.bounds import BoundsError, JsonBudget, unzipped
@@ -191,7 +191,7 @@ class CrdsClient:
     ) -> ReferencesError:
         return kind(
             f"CRDS at {self.url}, query {method}: {why!s:.400}; nothing was changed; check "
-            f"references.url in the config and the network, which {command('doctor')} tries, and "
+            f"references.url in the config and the network, which {as_typed('doctor')} tries, and "
             "run again."
         )
 

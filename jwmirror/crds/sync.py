@@ -14,7 +14,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from jwmirror.core.errors import ArchiveError, ReferencesError, RejectedError, command, plain_text
+from jwmirror.core.errors import ArchiveError, ReferencesError, RejectedError, as_typed, plain_text
 from jwmirror.core.files import owner_of, path_below, sync_path
 from jwmirror.core.names import OBSERVATORY, cache_path
 from jwmirror.crds.cache import (
@@ -244,8 +244,9 @@ def _wrong_file_of_another(path: Path, facts: FileFacts, present: VerifiedFile) 
     return ReferencesError(
         f"{path}: expected sha1 {facts.sha1}, which CRDS lists, found {present.sha1}; it belongs "
         f"to user {owner_of(path)}, and was not changed; let its owner repair the cache "
-        f"({command('references verify --repair')}, or `python -m crds.sync` with `--check-sha1sum "
-        "--repair-files`), or name another folder in references.cache in the config."
+        f"({as_typed('references verify --repair')}, or `python -m crds.sync` with "
+        "`--check-sha1sum --repair-files`), or name another folder in references.cache in the "
+        "config."
     )
 
 

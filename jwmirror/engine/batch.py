@@ -12,7 +12,7 @@ from math import inf
 from pathlib import Path
 from typing import Protocol
 
-from jwmirror.core.errors import CalibrationError, JwmirrorError, command, disk_error, error_line
+from jwmirror.core.errors import CalibrationError, JwmirrorError, as_typed, disk_error, error_line
 from jwmirror.core.files import path_below
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Chain, Derivation, Failure, Input, Receipt, Result, ResultFile
@@ -288,7 +288,7 @@ class ChainRunner:
                 raise CalibrationError(
                     f"{derivation.pipeline}: reference {name}: expected sha1 {sha1}, found "
                     f"{present or 'no file'} in the cache; nothing of this stage was kept; "
-                    f"{command('references verify --repair')} fetches the right file; "
+                    f"{as_typed('references verify --repair')} fetches the right file; "
                     "then run again."
                 )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import parse_qs, urlsplit
 
-from jwmirror.core.errors import CalibrationError, command
+from jwmirror.core.errors import CalibrationError, as_typed
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Derivation
 from jwmirror.core.model.sky.slices import CatalogueCone
@@ -65,7 +65,7 @@ def _read(path: Path, sha256: str) -> tuple[CatalogueCone, str]:
     if found != sha256:
         raise CalibrationError(
             f"slice {path.name}: sha256 expected {sha256[:12]}, found {found[:12] or 'no file'}; "
-            f"nothing was stored; {command('verify')} says what is damaged."
+            f"nothing was stored; {as_typed('verify')} says what is damaged."
         )
     return read_slice(path.read_bytes().decode())
 

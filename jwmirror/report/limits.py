@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from jwmirror.core.errors import LimitError, command, command_to_run
+from jwmirror.core.errors import LimitError, as_typed, command_to_run
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Chain, Change, Orders, Plan, Product
 from jwmirror.core.model.history.reasons import traced_reasons, words_of
@@ -67,7 +67,7 @@ def check_results(plans: Iterable[Plan], limit: int | None) -> None:
                     "because of:",
                     *_causes(chains),
                     "Nothing was computed or published; what was fetched is not fetched again. "
-                    f"{command('plan --all')} lists the results. docs/upgrading.md says how to "
+                    f"{as_typed('plan --all')} lists the results. docs/upgrading.md says how to "
                     "go in steps. If all this is wanted, run "
                     f"{command_to_run('accept=results')} once, or raise the limit.",
                 )

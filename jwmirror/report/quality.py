@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from jwmirror.core.errors import command
+from jwmirror.core.errors import as_typed
 from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import parse
 from jwmirror.core.model import Entry
@@ -25,8 +25,8 @@ NOT_MEASURED = "not measured"
 def next_step() -> str:
     """Return what to do about results with caveats."""
     return (
-        f"{command('explain FILE')} shows what was measured; "
-        f"{command('accept FILE --because TEXT')} accepts the caveats of a result"
+        f"{as_typed('explain FILE')} shows what was measured; "
+        f"{as_typed('accept FILE --because TEXT')} accepts the caveats of a result"
     )
 
 

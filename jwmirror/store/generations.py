@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from jwmirror.core import jsonio
-from jwmirror.core.errors import ClosedError, StoreError, command, command_to_run
+from jwmirror.core.errors import ClosedError, StoreError, as_typed, command_to_run
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import (
     as_store_error,
@@ -90,7 +90,7 @@ class StoredGeneration(Generation):
             raise StoreError(
                 f"mirror {self.folder.parents[1].absolute()}: generation {self.number} was pruned: "
                 "its files are no longer known; choose one that "
-                f"{command('log')} does not mark as pruned."
+                f"{as_typed('log')} does not mark as pruned."
             )
         path = self.folder / MANIFEST
         try:
@@ -104,14 +104,6 @@ class StoredGeneration(Generation):
                 "in CURRENT."
             )
         return path
-
-
-def no_generation(root: Path, number: int) -> StoreError:
-    """Return the error for a generation that does not exist."""
-    return StoreError(
-        f"mirror {root.absolute()}: there is no generation {number}; {command('log')} lists the "
-        "generations."
-    )
 
 
 class Generations:
@@ -129,18 +121,13 @@ class Generations:
             text = self.pointer.read_text(errors="backslashreplace").strip()
         except FileNotFoundError:
             return None
-        if not (text.isascii() and text.isdigit()):
+        number = int(text) if text.isascii() and text.isdigit() else 0
+        if not (self.folder / f"{number:06d}" / HEAD).exists():
             raise StoreError(
                 f"{self.pointer.absolute()}: expected the number of a generation, found {text!r}; "
                 f"write one of those in {self.folder.absolute()} into it."
             )
-        if not (self.folder / f"{int(text):06d}" / HEAD).exists():
-            raise StoreError(
-                f"{self.pointer.absolute()}: expected the number of a generation, found "
-                f"{int(text)}, which does not exist; write one of those in "
-                f"{self.folder.absolute()} into it, or restore the generation from a copy."
-            )
-        return self.read(int(text))
+        return self.read(number)
 
     def require_current(self) -> StoredGeneration:
         """Return the current generation. StoreError before the first publication."""
@@ -158,7 +145,8 @@ class Generations:
             step = "restore it from a copy of the mirror"
             head = jsonio.read(folder / HEAD, Generation, step)
         except FileNotFoundError as err:
-            raise no_generation(self.root, number) from err
+            why = f"there is no generation {number}; {as_typed('log')} lists the generations"
+            raise StoreError(f"mirror {self.root.absolute()}: {why}.") from err
         return StoredGeneration(**vars(head), folder=folder)
 
     def read_unpruned(self, number: int) -> StoredGeneration:
@@ -331,7 +319,7 @@ class Generations:
             raise StoreError(
                 f"{len(missing)} of {len(rows)} stored files are missing or short, such as "
                 f"{self.objects.path(sha256)} ({size} bytes) for {path}; nothing was published; "
-                f"use {command('verify --repair')}, or restore them from a copy of the mirror."
+                f"use {as_typed('verify --repair')}, or restore them from a copy of the mirror."
             )
         return modes
 

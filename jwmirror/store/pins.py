@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError, command, did_you_mean, some_of
+from jwmirror.core.errors import StoreError, as_typed, did_you_mean, some_of
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_path
 from jwmirror.core.grouping import group_by
@@ -69,14 +69,14 @@ def check_pin(root: Path, name: str, number: int) -> Pin | None:
         why = "was pruned" if (folder / HEAD).is_file() else "does not exist"
         raise StoreError(
             f"mirror {Path(root).absolute()}: pin {name!r}: generation {number} {why}; nothing was "
-            f"pinned; {command('log')} lists the generations."
+            f"pinned; {as_typed('log')} lists the generations."
         )
     existing = find_pin(root, name)
     if existing and existing.generation != number:
         raise StoreError(
             f"pin {name!r}: it names generation {existing.generation} already (since "
             f"{existing.made_at}), so it cannot name generation {number}; nothing was changed; use "
-            f"another name, or {command(f'unpin {name}')} first."
+            f"another name, or {as_typed(f'unpin {name}')} first."
         )
     return existing
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from jwmirror.archive.discovery.record import found_selections
 from jwmirror.archive.discovery.search import program_words
 from jwmirror.archive.selection import select_products, unmatched_criteria
-from jwmirror.core.errors import command
+from jwmirror.core.errors import as_typed
 from jwmirror.core.model import Listing
 from jwmirror.core.model.search import SearchAnswer
 from jwmirror.report.formatting import count, size
@@ -42,7 +42,7 @@ def _lines(answer: SearchAnswer, listings: Mapping[str, Listing]) -> Iterator[st
     if answer.missing:
         yield (
             f"{place}: found in an earlier run, and not any more: {'; '.join(answer.missing)}; "
-            f"this stays selected; {command('search --again')} takes it out of the selection"
+            f"this stays selected; {as_typed('search --again')} takes it out of the selection"
         )
 
 

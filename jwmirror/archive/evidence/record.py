@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jwmirror.core.errors import ClosedError, StoreError, command
+from jwmirror.core.errors import ClosedError, StoreError, as_typed
 from jwmirror.core.files import as_store_error
 from jwmirror.core.model import Doubt, Listing, Poll, read, write
 from jwmirror.core.model.product import covered_by
@@ -40,7 +40,7 @@ def _path(mirror: Path) -> Path:
 def read_answers(mirror: Path) -> ArchiveAnswers:
     """Return the answers on record; without a readable record, answers that are all unknown."""
     try:
-        return read(_path(mirror), ArchiveAnswers, f"{command('doctor')} writes it again")
+        return read(_path(mirror), ArchiveAnswers, f"{as_typed('doctor')} writes it again")
     except (FileNotFoundError, ClosedError):
         return ArchiveAnswers()
     except StoreError as err:
@@ -80,7 +80,7 @@ def rows_by_suffix(listing: Listing, doubts: Collection[Doubt] = ()) -> Rows:
 def changed_answers(answers: ArchiveAnswers, poll: Poll) -> Iterator[str]:
     """Yield a line for each answer of MAST in a poll that is another than on record. Pure."""
     yield from changed_etags(answers, poll.etag_kinds)
-    since = f"at {command('doctor')} of {answers.checked_at[:10]}"
+    since = f"at {as_typed('doctor')} of {answers.checked_at[:10]}"
     for listing in poll.listings:
         former = answers.rows.get(str(listing.program), {})
         now = rows_by_suffix(listing, poll.doubts)
@@ -89,7 +89,7 @@ def changed_answers(answers: ArchiveAnswers, poll: Poll) -> Iterator[str]:
                 yield (
                     f"program {listing.program}: {now[suffix][0]} of {now[suffix][1]} {suffix} "
                     f"files have a row in MAST's keyword tables; {since} they were "
-                    f"{former[suffix][0]} of {former[suffix][1]}; {command('doctor')} shows what "
+                    f"{former[suffix][0]} of {former[suffix][1]}; {as_typed('doctor')} shows what "
                     "follows, and records it"
                 )
 
@@ -102,9 +102,9 @@ def changed_etags(answers: ArchiveAnswers, kinds: Iterable[str]) -> Iterator[str
     expected = STRONG if answers.etag in (RANDOM, CONSTANT) else answers.etag
     for kind in sorted(set(kinds) - {expected}) if expected else ():
         yield (
-            f"MAST's ETags: expected {expected}, as at {command('doctor')} of "
-            f"{answers.checked_at[:10]}, found {kind}; {command('doctor')} shows what follows, and "
-            "records it"
+            f"MAST's ETags: expected {expected}, as at {as_typed('doctor')} of "
+            f"{answers.checked_at[:10]}, found {kind}; {as_typed('doctor')} shows what follows, "
+            "and records it"
         )
 
 

@@ -12,7 +12,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from jwmirror.archive.tables.reader import MastTable, Row
-from jwmirror.core.errors import ArchiveError, MaintenanceError, command
+from jwmirror.core.errors import ArchiveError, MaintenanceError, as_typed
 from jwmirror.net.http import error_words
 
 LONGEST_ROW = 100_000  # bytes in which the first row is looked for, before all are parsed
@@ -148,7 +148,7 @@ def query_errors(what: str) -> Iterator[None]:
         raise kind(
             f"MAST query for {what}: {_message(err)}; nothing was changed; check the address "
             "(archive.url in the config), the network and the token, which "
-            f"{command('doctor')} tries, and run again."
+            f"{as_typed('doctor')} tries, and run again."
         ) from err
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from urllib3.exceptions import HTTPError
 
-from jwmirror.core.errors import NEW_TOKEN, ArchiveError, MaintenanceError, command, plain_text
+from jwmirror.core.errors import NEW_TOKEN, ArchiveError, MaintenanceError, as_typed, plain_text
 from jwmirror.net.http import (
     HttpClient,
     Timeouts,
@@ -77,6 +77,6 @@ def token_owner(url: str, token: str, timeouts: Timeouts) -> dict[str, Any] | No
 def _log_in_error(url: str, why: object) -> ArchiveError:
     return ArchiveError(
         f"MAST's log-in with the token at {url}{WHOAMI}: {why}; nothing was changed; check "
-        f"archive.url in the config and the network, which {command('doctor')} tries, and run "
+        f"archive.url in the config and the network, which {as_typed('doctor')} tries, and run "
         "again."
     )

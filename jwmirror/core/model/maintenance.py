@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from jwmirror.core.errors import command
+from jwmirror.core.errors import as_typed
 from jwmirror.core.model.history.causes import Cause, ContentChange
 from jwmirror.core.model.plan import AffectedResult
 from jwmirror.core.model.product import Reason
@@ -235,7 +235,7 @@ class Hold:
     def notice(self, generation: int) -> str:
         """Return a sentence on the hold, with the number of the current generation."""
         return (
-            f"generation {generation} stays the current one ({self}); {command('release')} lets "
+            f"generation {generation} stays the current one ({self}); {as_typed('release')} lets "
             "runs change the view again"
         )
 

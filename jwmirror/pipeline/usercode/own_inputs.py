@@ -5,7 +5,7 @@ Like the files that parameters name, they enter a key by content, and are not co
 
 from pathlib import Path
 
-from jwmirror.core.errors import CalibrationError, command
+from jwmirror.core.errors import CalibrationError, as_typed
 from jwmirror.core.files import cached_digest
 from jwmirror.core.model.association import OwnFile
 from jwmirror.pipeline.headers import crds_header
@@ -30,5 +30,7 @@ def describe_own_file(path: Path, sha256: str, with_header: bool) -> OwnFile:
 
 def unreadable_file(path: Path, error: OSError) -> OwnFile:
     """Return a file of the user that cannot be read, with the reason and a next step."""
-    why = f"{path}: {error.strerror}; {command('check')} shows the line of the config that names it"
+    why = (
+        f"{path}: {error.strerror}; {as_typed('check')} shows the line of the config that names it"
+    )
     return OwnFile(path=str(path), refusal=why)

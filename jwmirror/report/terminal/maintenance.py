@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from jwmirror.core.errors import command
+from jwmirror.core.errors import as_typed
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Entry
 from jwmirror.core.model import maintenance as records
@@ -25,21 +25,21 @@ def rollback_page(rollback: records.Rollback, dry_run: bool) -> RenderableType:
     if rollback.hold:
         held = f"the view {'would be' if dry_run else 'is'} {rollback.hold}"
         lines.append(
-            f"{held}; runs publish generations without showing them until {command('release')}"
+            f"{held}; runs publish generations without showing them until {as_typed('release')}"
         )
     if is_same:
         return Group(*map(Text, lines))
     if rollback.set_aside:
         numbers = ", ".join(map(str, rollback.set_aside))
-        lines.append(f"newer generations are kept; {command('rollback')} can return to: {numbers}")
+        lines.append(f"newer generations are kept; {as_typed('rollback')} can return to: {numbers}")
     undone = (
         "the next run undoes this rollback: it publishes what MAST has then, and the results of "
         "your config as it is then; if you went back because of a mistake in the config, correct "
         "it before that run, or add --hold; "
     )
     lines.append(
-        f"{'' if rollback.hold else undone}{command('pin')} names a generation, so that prune "
-        f"keeps it; {command('checkout')} writes one into another folder"
+        f"{'' if rollback.hold else undone}{as_typed('pin')} names a generation, so that prune "
+        f"keeps it; {as_typed('checkout')} writes one into another folder"
     )
     return Group(*map(Text, lines))
 
@@ -54,7 +54,7 @@ def release_page(release: records.EndOfHold, dry_run: bool) -> RenderableType:
     ]
     if release.newer:
         numbers = ", ".join(map(str, release.newer))
-        step = f"{command(f'rollback {release.newer[-1]}')} shows the newest now"
+        step = f"{as_typed(f'rollback {release.newer[-1]}')} shows the newest now"
         lines.append(f"generations that follow it, and are not shown: {numbers}; {step}")
     return Group(*map(Text, lines))
 
@@ -180,7 +180,7 @@ def _links(checkout: records.Checkout, dry_run: bool) -> Iterator[Text]:
         has = "would get" if dry_run else "has"
         yield Text(
             f"the generation {has} the name {checkout.name}, so prune keeps the files that the "
-            f"links point to; when you delete the folder: {command(f'unpin {checkout.name}')}"
+            f"links point to; when you delete the folder: {as_typed(f'unpin {checkout.name}')}"
         )
     else:
         yield Text(
@@ -211,7 +211,7 @@ def frozen_page(bag: records.BagReport, dry_run: bool) -> RenderableType:
 def _lost(paths: Sequence[str]) -> Iterator[Text]:
     if paths:
         files = formatting.count(len(paths), "file")
-        yield Text(f"left out: {files} that the mirror lost ({command('verify')} lists them)")
+        yield Text(f"left out: {files} that the mirror lost ({as_typed('verify')} lists them)")
 
 
 def adoption_page(

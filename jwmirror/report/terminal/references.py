@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from jwmirror.core.errors import command
+from jwmirror.core.errors import as_typed
 from jwmirror.core.model.maintenance import (
     InvalidationReport,
     ReferenceProblem,
@@ -38,7 +38,7 @@ def reference_verification_page(
     count = formatting.count(len(problems), "problem") if problems else "no problems found"
     title = (
         "Published results made with files of these names; if they used the wrong bytes, "
-        f"{command('invalidate --reference NAME')} lets the next run compute them again"
+        f"{as_typed('invalidate --reference NAME')} lets the next run compute them again"
     )
     return Group(
         Text(

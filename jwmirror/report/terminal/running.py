@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from jwmirror.core.errors import command
+from jwmirror.core.errors import as_typed
 from jwmirror.core.model.jobs.run_state import FetchState, LevelState, RunState, StageState
 from jwmirror.core.model.plan import level_in_words
 from jwmirror.core.printing import duration
@@ -114,4 +114,4 @@ def running_section(state: RunState) -> Iterator[Text]:
     yield from (Text(f"    {line}") for line in stage_lines(state))
     if state.levels_to_plan and state.phase == "calibrate":
         yield Text(f"  Then: {', '.join(map(level_in_words, state.levels_to_plan))}")
-    yield Text(f"  {command('status --watch')} follows it.\n", "dim")
+    yield Text(f"  {as_typed('status --watch')} follows it.\n", "dim")

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from jwmirror.core.errors import command, command_to_run
+from jwmirror.core.errors import as_typed, command_to_run
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Wait
 from jwmirror.core.model.product import IN_WORDS, WITHHELD
@@ -157,9 +157,7 @@ def plan_page(
 
 def _plan(status: Status, all_lines: bool, asked: str) -> Iterator[Text]:
     if status.run is None:
-        yield Text(
-            f"\nNo record of a run was found, so the next one is unknown; run {command_to_run()}."
-        )
+        yield Text(f"\nThe next run is unknown, for want of a last one; run {command_to_run()}.")
         return
     lists = {
         "Out of date": [_outdated_line(outdated) for outdated in status.out_of_date],
@@ -355,8 +353,8 @@ def _other_versions(status: Status) -> Iterator[str]:
     )
     yield (
         f"Results that were made with other versions than are installed: {versions}. They are not "
-        f"out of date; {command('explain FILE')} shows the versions of one, and "
-        f"{command('invalidate --software NAME=VERSION')} lets the next run compute them again."
+        f"out of date; {as_typed('explain FILE')} shows the versions of one, and "
+        f"{as_typed('invalidate --software NAME=VERSION')} lets the next run compute them again."
     )
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from jwmirror.compare.versions import compare_files
-from jwmirror.core.errors import StoreError, command, did_you_mean, some_of
+from jwmirror.core.errors import StoreError, as_typed, did_you_mean, some_of
 from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.core.model.comparison import (
     IDENTICAL,
@@ -112,7 +112,7 @@ def diff_file(root: Path, old: str, new: str, file: str, recipe: str = "") -> Fi
     known = {**before.rows_by_path, **after.rows_by_path}
     paths = matching_paths(file, known)
     if not paths:
-        otherwise = f"{command(f'diff {old} {new}')} lists what differs"
+        otherwise = f"{as_typed(f'diff {old} {new}')} lists what differs"
         raise no_such_file(root, file, "in neither of the two states", known, otherwise)
     reasons, causes = ChangeReasons(root), FileCauses(root)
     files = (

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from jwmirror.core.errors import command, command_to_run
+from jwmirror.core.errors import as_typed, command_to_run
 from jwmirror.core.files import open_regular
 from jwmirror.core.model import Failure, Plan, Receipt
 from jwmirror.core.model.jobs.attempts import Attempt, EndCause
@@ -204,7 +204,7 @@ def _ended_job(name: str, attempt: Attempt) -> ListedFailure:
 
 def _advice(text: str) -> str:
     """Return a next step with the commands as the user calls them."""
-    return text.format(run=command_to_run(), check=command("check"))
+    return text.format(run=command_to_run(), check=as_typed("check"))
 
 
 def _with_log(listed: ListedFailure, log: Path | None) -> ListedFailure:

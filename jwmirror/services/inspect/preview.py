@@ -14,7 +14,7 @@ from msgspec import structs
 from jwmirror.archive.discovery.record import found_selections, read_searches
 from jwmirror.archive.selection import select_products
 from jwmirror.config.load import Config
-from jwmirror.core.errors import ReferencesError, command, command_to_run
+from jwmirror.core.errors import ReferencesError, as_typed, command_to_run
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import (
     UPSTREAM,
@@ -207,7 +207,7 @@ def _notes_on_run(run: Run, config: Config) -> Iterator[str]:
         yield (
             f"CRDS offers {run.references.offered}; {run.references.context} is still used, "
             "because of references.on_new_context in the config. "
-            f"{command(f'plan --context {run.references.offered}')} shows what would change."
+            f"{as_typed(f'plan --context {run.references.offered}')} shows what would change."
         )
     if run.references and run.references.unwatched:
         yield (
@@ -230,7 +230,8 @@ def _notes_on_held_back(mirror: Path, run: Run) -> Iterator[str]:
     if held_back := len(keys) - accepted:
         yield (
             f"the last run held back {count(held_back, 'result')} because of quality; "
-            f"{command('status')} says why, and {command('accept')} releases one that has caveats."
+            f"{as_typed('status')} says why, and {as_typed('accept')} releases one that "
+            "has caveats."
         )
     if accepted:
         yield f"the next run publishes {count(accepted, 'result')} accepted since the last one."
@@ -240,7 +241,7 @@ def _notes_on_selection(mirror: Path, entries: Iterable[Entry], config: Config) 
     """Yield how many files of each program the next run will find deselected."""
     found = read_searches(mirror).found
     if new := [search.place for search in config.searches if search.key not in found]:
-        yield f"not searched yet: {', '.join(new)}; {command('search')} shows what is found."
+        yield f"not searched yet: {', '.join(new)}; {as_typed('search')} shows what is found."
         return
     of_searches = (found_selections(search, found[search.key]) for search in config.searches)
     selections = (*config.selections, *chain.from_iterable(of_searches))

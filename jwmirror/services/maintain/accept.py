@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jwmirror.core.errors import ConfigError, StoreError, command
+from jwmirror.core.errors import ConfigError, StoreError, as_typed
 from jwmirror.core.model import Entry
 from jwmirror.core.model.quality import CAVEAT, FAILED, Acceptance, JudgedResult
 from jwmirror.report.quality import doubtful_results
@@ -76,7 +76,7 @@ def _chosen(
 def _nothing_to_accept(name: str, recipe: str | None, entries: Entries) -> StoreError:
     """Return an error that says whether the result is sound, or unknown."""
     filename = name.rstrip("/").rpartition("/")[2]
-    step = f"{command('status')} lists the results with caveats."
+    step = f"{as_typed('status')} lists the results with caveats."
     for entry in entries:
         if entry.key and recipe in (None, entry.origin) and _names(entry, name, filename):
             word = entry.quality or "not measured"

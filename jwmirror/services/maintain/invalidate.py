@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from jwmirror.core.errors import ConfigError, StoreError, command
+from jwmirror.core.errors import ConfigError, StoreError, as_typed
 from jwmirror.core.model.maintenance import InvalidationReport
 from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.crds.affected import kept_results, results_with_keys
@@ -78,7 +78,7 @@ def _keys_that_meet(criteria: dict[str, IsMeant], root: Path) -> tuple[str, ...]
     if unmet:
         raise StoreError(
             f"{', '.join(unmet)}: expected results in {root.absolute()}, found none; nothing was "
-            f"marked; {command('explain FILE')} shows references, recipe, software and key of a "
+            f"marked; {as_typed('explain FILE')} shows references, recipe, software and key of a "
             "result."
         )
     return tuple(keys)

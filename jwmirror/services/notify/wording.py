@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from jwmirror.core.errors import command
+from jwmirror.core.errors import as_typed
 from jwmirror.core.model.history.run_summary import KINDS, FileAtMast, RunSummary
 from jwmirror.core.printing import printable
 from jwmirror.report.formatting import count
@@ -41,7 +41,7 @@ def words_of_summary(summary: RunSummary) -> str:
 def _lines(summary: RunSummary) -> Iterator[str]:
     yield f"{summary.mirror}: {subject_of(summary).removeprefix('jwmirror: ')}"
     if summary.hold:
-        yield f"The view is {summary.hold}; {command('release')} ends that."
+        yield f"The view is {summary.hold}; {as_typed('release')} ends that."
     yield from summary.causes
     for program, products in summary.first_polls.items():
         yield f"Program {program} was polled for the first time: {count(products, 'product')}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jwmirror.archive.evidence.record import changed_etags, read_answers
-from jwmirror.core.errors import NEW_TOKEN, command
+from jwmirror.core.errors import NEW_TOKEN, as_typed
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Failure
 from jwmirror.core.model.plan import Published, ReferenceFinding
@@ -54,14 +54,14 @@ class Conclusion:
     def _failed(self) -> Iterator[str]:
         if self.failures:
             head = f"{len(self.failures)} failed; all else is done and published"
-            yield f"{head} (more: {command('failures')}):"
+            yield f"{head} (more: {as_typed('failures')}):"
             messages = ((f.message.removeprefix(f"{f.name}: "), f.name) for f in self.failures)
             for message, same in group_by(messages, lambda pair: pair[0]).items():
                 names = ", ".join(name for _, name in same[:SHOWN])
                 more = f" and {len(same) - SHOWN} more" if len(same) > SHOWN else ""
                 yield f"{names}{more}: {printable(message)}"
             if len(self.failures) > SHOWN:
-                yield f"{command('failures --all')} lists them"
+                yield f"{as_typed('failures --all')} lists them"
 
     def _doubts(self) -> Iterator[str]:
         if self.is_strict and self.doubtful:
@@ -161,7 +161,7 @@ def _first_of(items: Sequence[str], heading: str) -> Iterator[str]:
         yield heading
         yield from (f"  {item}" for item in items[:SHOWN])
     if len(items) > SHOWN:
-        yield f"  ... and {len(items) - SHOWN} more; {command('status --all')} lists them"
+        yield f"  ... and {len(items) - SHOWN} more; {as_typed('status --all')} lists them"
 
 
 def _token_lines(records: Run) -> Iterator[str]:
@@ -180,7 +180,7 @@ def _withheld_lines(records: Run) -> Iterator[str]:
         listed = ", ".join(names[:SHOWN]) + ", ..." * (len(names) > SHOWN)
         yield (
             f"Withheld by MAST ({len(names)}; it gives them only with a token that covers them; "
-            f"{command('status')} says until when): {listed}"
+            f"{as_typed('status')} says until when): {listed}"
         )
 
 
@@ -210,4 +210,4 @@ def _reference_lines(mirror: Path, findings: Sequence[ReferenceFinding]) -> Iter
             yield f"  made with it: {result.recipe}: {result.result} (generations {numbers})"
         if len(notice.results) > SHOWN:
             more = len(notice.results) - SHOWN
-            yield f"  ... and {more} more; {command('status --all')} lists them"
+            yield f"  ... and {more} more; {as_typed('status --all')} lists them"

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from jwmirror.core.errors import CalibrationError, command
+from jwmirror.core.errors import CalibrationError, as_typed
 from jwmirror.core.files import cached_digest
 from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import digest, receipt_path, remembered
@@ -138,7 +138,7 @@ def _why_left_out(root: str, program: int, pattern: str) -> str:
 def why_absent(change: Change) -> str:
     """Return why a file that a poll found is not in the mirror, as what follows its name."""
     if change.kind != WITHHELD:
-        return f"is listed by MAST, and could not be fetched yet; {command('status')} says why"
+        return f"is listed by MAST, and could not be fetched yet; {as_typed('status')} says why"
     sentences = [reason.what for reason in change.reasons if reason.is_sentence]
     return "is withheld: " + "; ".join(dict.fromkeys([*sentences, change.product.withheld_until]))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from jwmirror.core.errors import CalibrationError, command
+from jwmirror.core.errors import CalibrationError, as_typed
 from jwmirror.core.model import (
     Plan,
     Poll,
@@ -110,7 +110,7 @@ def warnings_of(plans: Iterable[Plan], later: Sequence[Plan], limits: JobLimits)
         return warnings
     return [
         *warnings[:SHOWN],
-        f"... and {len(warnings) - SHOWN} more; {command('plan --all')} lists them",
+        f"... and {len(warnings) - SHOWN} more; {as_typed('plan --all')} lists them",
     ]
 
 

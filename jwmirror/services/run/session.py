@@ -18,8 +18,8 @@ from jwmirror.core.errors import (
     LimitError,
     LockedError,
     StoreError,
+    as_typed,
     call_of_run,
-    command,
     error_line,
     options_of_run,
     set_call,
@@ -229,7 +229,7 @@ class RunSession:
             send_message(RunMessage(kind="error", text=text))
         if has_begun and not self.files.published.exists():
             print(
-                NOT_PUBLISHED.format(command=command("failures")), file=sys.stderr
+                NOT_PUBLISHED.format(command=as_typed("failures")), file=sys.stderr
             )  # as `run` sums up
 
     def _write_site(self) -> None:

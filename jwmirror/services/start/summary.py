@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from jwmirror.core.errors import command
+from jwmirror.core.errors import as_typed
 from jwmirror.core.model.history.reasons import traced_reasons, words_of
 from jwmirror.core.model.quality import CAVEAT, FAILED, JudgedResult
 from jwmirror.core.model.run import Run, RunMessage
@@ -62,7 +62,7 @@ def _headline(mirror: Path, records: Run, is_complete: bool) -> Iterator[str]:
         yield f"Generation {number} is new: {causes[0]}"
         yield from (f"  {_short(cause)}" for cause in causes[1:NAMED])
         if len(causes) > NAMED:
-            yield f"  and {count(len(causes) - NAMED, 'other cause')}; {command('log')} lists them"
+            yield f"  and {count(len(causes) - NAMED, 'other cause')}; {as_typed('log')} lists them"
     elif is_complete:
         yield f"Generation {number} is up to date: nothing changed since it was published."
     else:
@@ -108,7 +108,7 @@ def _qualities(mirror: Path, records: Run, is_new: bool) -> Iterator[str]:
     open_ones = [result for result in doubtful if not is_accepted(result.quality)]
     words = ", ".join(f"{number:,} {word}" for word, number in counts.items())
     held = f"; {len(records.held_back)} held back" if records.held_back else ""
-    advice = f"; {command('status')} lists those to look at" if open_ones else ""
+    advice = f"; {as_typed('status')} lists those to look at" if open_ones else ""
     if words or held:
         yield f"Results: {words or 'none published'}{held}{advice}"
     if is_new:
@@ -135,7 +135,7 @@ def _waiting(records: Run) -> Iterator[str]:
     words = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number)
     if words:
         named = [_short(f"{wait.product}: {wait.why}") for wait in records.waits[:1]]
-        yield f"Waiting: {'; for example '.join([words, *named])}; {command('status')} says more"
+        yield f"Waiting: {'; for example '.join([words, *named])}; {as_typed('status')} says more"
 
 
 def ended_early(begun: RunMessage | None, code: int, log: Path) -> RunMessage:
@@ -146,7 +146,7 @@ def ended_early(begun: RunMessage | None, code: int, log: Path) -> RunMessage:
         lines = log.read_text(errors="replace").splitlines()
         details = [line for line in lines if line.strip()][-LAST_LINES:]
     when = "" if begun else " before the run began"
-    more = f"{command('failures')} says more" if failures else f"all that it printed is in {log}"
+    more = f"{as_typed('failures')} says more" if failures else f"all that it printed is in {log}"
     text = f"Snakemake ended with exit code {code}{when}; {more}"
     return RunMessage(kind="error", text=text, details=tuple(details))
 

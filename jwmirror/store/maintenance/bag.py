@@ -14,7 +14,7 @@ from pathlib import Path
 import bagit
 import yaml
 
-from jwmirror.core.errors import StoreError, command
+from jwmirror.core.errors import StoreError, as_typed
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, path_below, restrict
 from jwmirror.core.folders import new_folder
@@ -272,5 +272,5 @@ def _validate(folder: Path, to: Path) -> None:
     except bagit.BagError as err:
         raise StoreError(
             f"bag {to}: bagit finds it not valid ({err}); nothing was left there; see "
-            f"{command('verify --full')}, and freeze again."
+            f"{as_typed('verify --full')}, and freeze again."
         ) from err

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError, command, did_you_mean, some_of
+from jwmirror.core.errors import StoreError, as_typed, did_you_mean, some_of
 from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.pins import CURRENT, find_pin, read_pins
 
@@ -25,7 +25,7 @@ def generation_named(root: Path, word: str, hint: str = "") -> StoredGeneration:
     names = some_of(f"{pin.name} ({pin.generation})" for pin in pins)
     near = did_you_mean(word, [CURRENT, *(pin.name for pin in pins)])
     raise StoreError(
-        f"mirror {root.absolute()}: {word}: expected the number of a generation ({command('log')} "
+        f"mirror {root.absolute()}: {word}: expected the number of a generation ({as_typed('log')} "
         f"lists them), a pin ({names if pins else 'no pins exist'}) or `{CURRENT}`{near or hint}"
     )
 
@@ -63,7 +63,7 @@ def generation_at(root: Path, when: datetime) -> StoredGeneration:
             raise StoreError(
                 f"mirror {root.absolute()} as of {when.isoformat(timespec='seconds')}: nothing was "
                 f"published yet; its first generation ({generation.number}) is of "
-                f"{generation.made_at}; {command('log')} lists all."
+                f"{generation.made_at}; {as_typed('log')} lists all."
             )
         generation = generations.read(generation.parent)
     return generations.read_unpruned(generation.number)

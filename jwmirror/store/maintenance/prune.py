@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError, command
+from jwmirror.core.errors import StoreError, as_typed
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import path_below, sync_path
 from jwmirror.core.grouping import group_by
@@ -115,7 +115,7 @@ def _check_undamaged(states: MirrorScan) -> None:
         raise StoreError(
             f"{first.path}: expected {first.expected}, found {first.found} ({number} damaged in "
             "all); so it is not known which stored files are still in use, and nothing was "
-            f"pruned; use {command('verify')}, and restore the file from a copy of the mirror."
+            f"pruned; use {as_typed('verify')}, and restore the file from a copy of the mirror."
         )
 
 

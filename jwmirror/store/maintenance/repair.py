@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError, command
+from jwmirror.core.errors import StoreError, as_typed
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import (
     make_private,
@@ -177,10 +177,10 @@ def _advice(problem: Problem) -> str:
     if problem.found == DENIED:
         return "not changed: a user who may read it has to verify it"
     if problem.kind == "pin" and problem.found == NOTHING:
-        return f"not repaired: use {command(f'unpin {Path(problem.path).stem}')}"
+        return f"not repaired: use {as_typed(f'unpin {Path(problem.path).stem}')}"
     if problem.kind == "hold":
-        again = command("rollback current --hold")
-        return f"not repaired: use {command('release')}, and {again} again"
+        again = as_typed("rollback current --hold")
+        return f"not repaired: use {as_typed('release')}, and {again} again"
     step = "not repaired: restore it from a copy of the mirror"
     if problem.kind == "provenance" and problem.found == NOTHING:
         step += ", or let the next run make it again"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from jwmirror.core.errors import command
+from jwmirror.core.errors import as_typed
 from jwmirror.core.model.answers import citation as records
 from jwmirror.report import formatting
 
@@ -50,7 +50,7 @@ def _facts(citation: records.Citation) -> Iterator[str]:
         if not recipe.is_recorded:
             yield (
                 "  parameters are not recorded with this generation; "
-                f"{command('explain FILE')} has them"
+                f"{as_typed('explain FILE')} has them"
             )
         for match, because in recipe.excluded.items():
             yield f"  without {match}: {because}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from jwmirror.core.errors import command
+from jwmirror.core.errors import as_typed
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.core.model.answers import identification as answers
@@ -132,7 +132,7 @@ def _replaced(file: answers.Identification, verbose: bool) -> str:
 def _other(file: answers.Identification) -> str:
     """Return how an unknown file's header differs from that of its name at MAST."""
     reasons = _joined(file.differs) or "its header has the pedigree of MAST's present file"
-    return f"{file.file}: {reasons} ({command(f'whatis {file.file}')} compares its content)"
+    return f"{file.file}: {reasons} ({as_typed(f'whatis {file.file}')} compares its content)"
 
 
 def _joined(reasons: Sequence[Reason]) -> str:

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError, command, some_of
+from jwmirror.core.errors import StoreError, as_typed, some_of
 from jwmirror.core.model import UPSTREAM
 from jwmirror.core.model.answers import contents as records
 from jwmirror.core.model.association import Association
@@ -72,7 +72,7 @@ def _rows_of(root: Path, part: str, rows: Entries) -> Entries:
         programs = {_place(path)[0] for path in rows.column("path")} - {None}
         raise StoreError(
             f"mirror {root.absolute()}: {part}: expected {FORMS} of this mirror; it has "
-            f"program {some_of(programs)}; {command('products')} lists the kinds of its files."
+            f"program {some_of(programs)}; {as_typed('products')} lists the kinds of its files."
         )
     return rows.rows(places)
 

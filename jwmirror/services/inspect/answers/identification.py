@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jwmirror.compare.fitsfiles import has_values
 from jwmirror.compare.versions import compare_files
-from jwmirror.core.errors import StoreError, command
+from jwmirror.core.errors import StoreError, as_typed
 from jwmirror.core.files import BLOCK, cached_digest, open_regular, sha256_of
 from jwmirror.core.fits import primary_texts
 from jwmirror.core.model import UPSTREAM, Entry, Product, Reason
@@ -68,7 +68,7 @@ def read_loose_file(file: str) -> LooseFile:
         sha256, size = sha256_of(path), path.stat().st_size
         header = primary_texts(path, CLAIMS)
     except IsADirectoryError as err:
-        step = f"{command(f'outdated {file}')} compares the files in it with the mirror"
+        step = f"{as_typed(f'outdated {file}')} compares the files in it with the mirror"
         raise StoreError(f"{path.absolute()}: expected a file, found a folder; {step}") from err
     except OSError as err:
         raise StoreError(

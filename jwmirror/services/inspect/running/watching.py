@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jwmirror.core.errors import command
+from jwmirror.core.errors import as_typed
 from jwmirror.core.model.jobs.run_state import RunState
 from jwmirror.core.model.plan import Published
 from jwmirror.core.model.run import Stop
@@ -84,8 +84,8 @@ def end_of_run(files: RunFiles) -> RunEnd:
         if files.conclusion.exists():
             return RunEnd(True, f"{name}: {generation}.")
         return RunEnd(
-            False, f"{name}: {generation}, but some of it failed; see {command('failures')}."
+            False, f"{name}: {generation}, but some of it failed; see {as_typed('failures')}."
         )
     stop = read_if_written(files.stopped, Stop)
     why = f" ({stop.rule}: {stop.why.rstrip('.')})" if stop and stop.why else ""
-    return RunEnd(False, f"{name} and published nothing{why}; see {command('failures')}. {STORED}")
+    return RunEnd(False, f"{name} and published nothing{why}; see {as_typed('failures')}. {STORED}")
