@@ -98,8 +98,7 @@ def named_mirror(mirror: Path | None, config: Path | None) -> Path:
     content = read_yaml(path, f"{ADVICE}, or the folder of a mirror with --mirror FOLDER")
     if mistakes := [each.message for each in content.mistakes if each.path == ("mirror",)]:
         raise ConfigError(mistakes)
-    raw = content.value
-    name = raw.get("mirror", "mirror") if isinstance(raw, dict) else "mirror"
+    name = (content.value if isinstance(content.value, dict) else {}).get("mirror", "mirror")
     if not isinstance(name, str) or not name.isprintable() or re.search(r"^~|\$[A-Za-z_]", name):
         why = "expected the path of a folder in full (without ~ and $VARIABLES)"
         raise ConfigError([f"{path.absolute()}: mirror: found {in_yaml(name)}, {why}; correct it"])

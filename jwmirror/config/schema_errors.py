@@ -95,9 +95,7 @@ def _words(error: jsonschema.ValidationError, shown: str) -> str:
     if error.validator == "enum":
         return unknown_name("value", found, rule)
     if error.validator == "pattern":
-        is_path = of_schema["title"].startswith("the path")
-        hint = _in_full(str(found)) if is_path else _other_case(rule, str(found))
-        hint = hint or ","
+        hint = _other_case(rule, str(found), of_schema["title"])
         return f"found {shown}{hint} expected {of_schema['title']}"
     if error.validator in ("type", "anyOf"):
         expected = of_schema.get("title") or TYPES[rule]
@@ -125,16 +123,18 @@ def _unknown_key(key: object, allowed: list[str], suffix: str, inside: Mapping[s
     return unknown_name("key", key, allowed, suffix)
 
 
-def _other_case(pattern: str, text: str) -> str:
-    """Return a hint to a text in upper or lower case, if it fits the pattern then."""
+def _other_case(pattern: str, text: str, title: str) -> str:
+    """Return a hint to a text in upper or lower case, if it fits then, or to the whole path."""
+    if title.startswith("the path"):
+        return _in_full(text)
     near = [other for other in (text.upper(), text.lower()) if re.search(pattern, other)]
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"; did you mean {near[0]!r}?" if near else ","
 
 
 def _in_full(text: str) -> str:
     """Return a hint to the path that a shell would make of one with ~ or a variable."""
     full = os.path.expandvars(os.path.expanduser(text))
-    return f"; did you mean {full!r}?" if full != text else ""
+    return f"; did you mean {full!r}?" if full != text else ","
 
 
 def _number_in(value: object, expected: str) -> str:

@@ -366,7 +366,7 @@ def test_a_plan_without_a_run_on_record(small_mirror, tmp_path):
 
     said = run("status", "--config", configured(tmp_path, small_mirror))
 
-    assert "generation 1" in said and "No record of a run was found" in said
+    assert "generation 1" in said and "The next run is unknown" in said
 
 
 def test_an_association_of_members_to_come_is_out_of_date():
@@ -480,7 +480,8 @@ def test_explain_of_a_raw_exposure_tells_what_recipes_would_do(unsynced):
     assert found["outlooks"] == of_recipe["outlooks"] and of_recipe["files"] == []
     ((outlook,), (wait,)) = found["outlooks"], found["outlooks"][0]["waits"]
     assert (
-        outlook["recipe"] == "deep" and f"`jwmirror run --config {config}` syncs it" in wait["why"]
+        outlook["recipe"] == "deep"
+        and f"`jwmirror run --config {config}` syncs what is missing" in wait["why"]
     )
     assert wrong.exit_code == 2 and "did you mean 'deep'?" in wrong.output
 

@@ -127,18 +127,14 @@ def resolvers_of_config(mirror: Path, config: Config) -> tuple[Resolvers, tuple[
     policy = config.references.context
     wanted = policy if policy.endswith(".pmap") else last.context
     if not wanted:
-        return _failing_resolvers(
-            f"no references were synced yet; {command_to_run()} syncs them"
-        ), ()
+        return _failing_resolvers("no references were synced yet"), ()
     for context in (wanted, last.context):
         if context and cache_path(config.cache, context).is_file():
             resolvers = offline_resolvers(config.cache, replace(last, context=context))
             if context == wanted:
                 return resolvers, ()
             return resolvers, (f"{_not_cached(wanted, config.cache)}: {context} is used instead.",)
-    return _failing_resolvers(
-        f"{_not_cached(wanted, config.cache)}; {command_to_run()} syncs it"
-    ), ()
+    return _failing_resolvers(_not_cached(wanted, config.cache)), ()
 
 
 def _not_cached(context: str, cache: Path) -> str:
@@ -147,7 +143,7 @@ def _not_cached(context: str, cache: Path) -> str:
 
 def _failing_resolvers(why: str) -> Resolvers:
     def fail(python: str, context: str) -> Resolver:
-        raise ReferencesError(why)
+        raise ReferencesError(f"{why}; {command_to_run()} syncs what is missing")
 
     return Resolvers("", fail)
 

@@ -58,9 +58,7 @@ def verify_references(config_file: Path, repair: bool) -> ReferenceVerification:
         ReferencesError: there is no cache, or a file cannot be fetched.
     """
     config = load_checked_config(config_file)
-    if why := no_folder(config.cache):
-        step = f"{command_to_run()} makes it, or correct references.cache in the config"
-        raise ReferencesError(f"reference cache {config.cache.absolute()}: {why}; {step}.")
+    _check_cache(config.cache)
     last = last_references(config.mirror)
     needed = {*last.files, *last.mappings} if last else set()
     client = CrdsClient(config.references.url)
@@ -70,6 +68,13 @@ def verify_references(config_file: Path, repair: bool) -> ReferenceVerification:
     findings = [_about(name, config.cache, ledger) for name in wrong]
     affected = (result for of in affected_results(config.mirror, findings) for result in of)
     return replace(verification, affected=tuple(dict.fromkeys(affected)))
+
+
+def _check_cache(cache: Path) -> None:
+    """Raise ReferencesError if there is no cache."""
+    if why := no_folder(cache):
+        step = f"{command_to_run()} makes it, or correct references.cache in the config"
+        raise ReferencesError(f"reference cache {cache.absolute()}: {why}; {step}.")
 
 
 def _about(name: str, cache: Path, ledger: Path) -> ReferenceFinding:

@@ -21,10 +21,15 @@ def generation_named(root: Path, word: str, hint: str = "") -> StoredGeneration:
         return generations.read(int(word))
     if pin := find_pin(root, word):
         return generations.read(pin.generation)
+    raise _no_generation(root, word, hint)
+
+
+def _no_generation(root: Path, word: str, hint: str) -> StoreError:
+    """Return the error for a word that means no generation."""
     pins = read_pins(root)
     names = some_of(f"{pin.name} ({pin.generation})" for pin in pins)
     near = did_you_mean(word, [CURRENT, *(pin.name for pin in pins)])
-    raise StoreError(
+    return StoreError(
         f"mirror {root.absolute()}: {word}: expected the number of a generation ({as_typed('log')} "
         f"lists them), a pin ({names if pins else 'no pins exist'}) or `{CURRENT}`{near or hint}"
     )

@@ -48,9 +48,6 @@ def _facts(citation: records.Citation) -> Iterator[str]:
         if recipe.parameters and not recipe.is_compared:
             yield "  (all that the recipe sets; not compared with the pipeline's own values)"
         if not recipe.is_recorded:
-            yield (
-                "  parameters are not recorded with this generation; "
-                f"{as_typed('explain FILE')} has them"
-            )
+            yield f"  its parameters are not recorded; {as_typed('explain FILE')} has them"
         for match, because in recipe.excluded.items():
             yield f"  without {match}: {because}"
