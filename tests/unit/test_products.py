@@ -9,11 +9,12 @@ import pytest
 
 from jwmirror.core.names import parse_product
 from jwmirror.pipeline.parameters.vocabulary import SUFFIXES_OF_MAST
-from jwmirror.services.inspect.answers.contents import mirror_contents
+from jwmirror.services.inspect.answers.contents import mirror_contents, observation_files
 from jwmirror.services.inspect.answers.product_kinds import KINDS, LEVELS, kind_of
 from tests.conftest import need
 from tests.setup.command_line import answer, run
 from tests.setup.mirrors import EXPOSURE, MOSAIC
+from tests.setup.records import association
 
 SECOND = EXPOSURE.replace("00001_nrcb1", "00002_nrcb1")
 CUBE = "jw01345-o002_t002_miri"
@@ -119,3 +120,19 @@ def test_every_suffix_of_the_documentation_of_jwst_has_a_meaning():
 
     assert set(SUFFIXES_OF_MAST) - set(KINDS) == others
     assert {level for levels, _ in KINDS.values() for level in levels.split(", ")} == {*LEVELS, ""}
+
+
+def test_files_of_an_exposure_in_two_folders_are_listed_together():
+    """Coronagraphy: what stage 3 makes of an exposure is beside the product of the candidate."""
+    product = "jw01345-c1001_t001_nircam_f335m-maskrnd"
+    paths = [
+        f"upstream/jw01345/o001/{EXPOSURE}_calints.fits",
+        f"upstream/jw01345/c1001/{EXPOSURE}_c1001_psfsub.fits",
+        f"upstream/jw01345/c1001/{product}_psfstack.fits",
+    ]
+    coron = association("coron3", product, f"{EXPOSURE}_calints.fits", candidate="c1001")
+
+    found = observation_files(paths, ["upstream"] * 3, [coron])
+
+    (combined,) = next(each for each in found if each.observation == "c1001").products
+    assert [member.files for member in combined.members] == [{"upstream": ("calints", "psfsub")}]

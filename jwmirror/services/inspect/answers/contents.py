@@ -119,11 +119,15 @@ def observation_files(
         if parts and program is not None:
             files = by_place.setdefault((program, observation), {}).setdefault(parts.root, {})
             files.setdefault(origin, set()).add(parts.suffix)
-    everywhere = {
-        root: _suffixes(files) for roots in by_place.values() for root, files in roots.items()
-    }
+    everywhere: dict[str, dict[str, set[str]]] = {}  # crf and psfsub are in the folder of c1001
+    for roots in by_place.values():
+        for root, files in roots.items():
+            known = everywhere.setdefault(root, {})
+            for origin, suffixes in files.items():
+                known[origin] = known.get(origin, set()) | suffixes
+    shown = {root: _suffixes(files) for root, files in everywhere.items()}
     return tuple(
-        _observation(place, sorted(roots), everywhere, associations)
+        _observation(place, sorted(roots), shown, associations)
         for place, roots in sorted(by_place.items())
     )
 
