@@ -8,9 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.core.model import Receipt, read
+from jwmirror.core.model import Poll, Receipt, References, SettleResult, read
+from jwmirror.services.run import calibrate
 from jwmirror.services.run.jobs import arrivals
 from jwmirror.services.run.jobs.arrivals import await_inputs, await_results
+from jwmirror.services.run.jobs.attempts import BatchJob
+from jwmirror.services.run.jobs.folders import open_work
 from tests.setup.mirrors import SmallMirror
 from tests.setup.records import chain, derivation, science
 
@@ -79,6 +82,34 @@ def test_a_job_waits_for_its_inputs(small_mirror):
 
     assert late.exists() and not hidden.exists()
     assert time.monotonic() - began < 25
+
+
+def test_a_job_computes_nothing_before_its_inputs_are_there(small_mirror, monkeypatch, tmp_path):
+    """As long as `latency-wait` of Snakemake says."""
+    work, run = tmp_path / "work" / "run", small_mirror.run_folder
+    open_work(work)
+    began: list[float] = []
+    monkeypatch.setattr(
+        calibrate, "calibrate", lambda *_, **__: began.append(time.monotonic()) or Receipt()
+    )
+    late = chain(derivation(inputs=(replace(science("a_uncal.fits"), sha256="ab" * 32),)))
+
+    started = time.monotonic()
+    calibrate.calibrate_batch(
+        mirror=small_mirror.root,
+        job=BatchJob(run, "exposures", "b9", 1, 1, 10**9),
+        chains=[late],
+        references=References(context="", server="", files={}),
+        poll=Poll(listings=(), changes=()),
+        settling=SettleResult(),
+        cache=tmp_path / "cache",
+        work=work,
+        logs=tmp_path / "logs",
+        timeout_s=60,
+        latency_s=0.3,
+    )
+
+    assert began[0] - started >= 0.3
 
 
 def test_what_does_not_come_is_not_waited_for_longer(small_mirror, receipt):

@@ -272,7 +272,7 @@ def test_a_job_on_this_machine_has_what_it_requested():
 def test_a_job_of_slurm_has_what_slurm_gave_it(monkeypatch):
     """Less or more than requested; a partition that is picked may be another one next time."""
     given = allocation.slurm.SlurmJob(
-        state="RUNNING", memory=10**8, cpus=1, minutes=20, partition="main"
+        state="RUNNING", memory=10**8, cpus=1, minutes=20, partition="main", seconds_run=30
     )
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     monkeypatch.setattr(allocation.slurm, "show_job", {"17": given}.get)
@@ -283,6 +283,7 @@ def test_a_job_of_slurm_has_what_slurm_gave_it(monkeypatch):
     picked = begin_attempt(1, 2 * 10**8, 2, Executor(job_name="run", picks_partitions=True))
 
     assert (fixed.slurm_id, fixed.memory, fixed.cpus, fixed.minutes) == ("17", 10**8, 1, 20)
+    assert fixed.seconds_left == 1170  # Snakemake has started before
     assert (fixed.largest, fixed.longest) == (10**9, 60)
     assert (picked.largest, picked.longest) == (2 * 10**9, 600)
 

@@ -171,6 +171,15 @@ def test_exposures_that_need_much_memory_make_smaller_batches():
     assert [len(batch) for batch in make_batches(large, MINUTES).values()] == [2, 2]
 
 
+def test_a_batch_has_no_more_exposures_than_the_limit():
+    """Whatever they take: one slow exposure makes the others seem to take no time."""
+    chains = [*(chain(f"x{n}", 1) for n in range(6)), chain("slow", 100_000)]
+
+    batches = make_batches(chains, MINUTES).values()
+
+    assert max(map(len, batches)) == MINUTES.exposures
+
+
 def test_the_chains_of_one_exposure_are_in_one_batch_and_count_once():
     """In their order; two recipes may calibrate it."""
     chains = [chain(name, 100) for name in ("a", "b", "a", "c")]
@@ -225,6 +234,15 @@ def test_the_requested_time_has_a_margin_within_the_partitions(seconds, partitio
     request = request_of([chain("a", seconds, GB)], JobLimits(partitions=partitions))
 
     assert request.minutes == minutes
+
+
+def test_a_partition_with_too_few_threads_grants_a_job_no_time():
+    """Its time limit does not count; that of the partition that takes the job does."""
+    thin = Partition(name="thin", seconds=10**6, threads=1)
+    limits = replace(MINUTES, partitions=(thin, SHORT))
+
+    assert request_of([chain("a", 2980)], limits).minutes == 150
+    assert request_of([chain("a", 2980), chain("b", 2980)], limits).minutes == 60
 
 
 def test_what_fits_no_partition_is_named_with_what_it_needs():

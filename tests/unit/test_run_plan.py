@@ -1,11 +1,12 @@
 """Plans of one mirror: levels are planned upon each other, and never upon another state."""
 
+import time
 from dataclasses import replace
 
 import pytest
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.model import Plan, Poll, References, SettleResult, Wait
+from jwmirror.core.model import Plan, Poll, Receipt, References, SettleResult, Wait
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import JobLimits
 from jwmirror.pipeline.derivation import engine_versions
@@ -13,6 +14,7 @@ from jwmirror.services.run.holdings import Holdings
 from jwmirror.services.run.plan import SHOWN, LevelPlanner, plan_recalibration, warnings_of
 from jwmirror.services.run.results import ResultStore
 from tests.setup.plans import DEEP, MOSAIC, PlanSources, exposure, image2, image3
+from tests.setup.records import result
 
 EMPTY = Holdings(entries=(), associations=Associations())
 OLDER = {**engine_versions(), "jwst": "1.20.2"}
@@ -73,6 +75,28 @@ def test_warnings_say_what_will_fail_and_the_rest_is_counted():
     ]
     *shown, last = warnings_of([BELOW], [many], JobLimits())
     assert len(shown) == SHOWN and last == "... and 2 more; `jwmirror plan --all` lists them"
+
+
+def test_a_level_waits_for_what_the_jobs_below_it_have_stored(empty_mirror):
+    """A shared file system may show it here later; what is not seen would be computed again."""
+    late = Receipt(results=(result("detector1", "x", key="ab" * 32),), computed=("ab" * 32,))
+    began = time.monotonic()
+
+    plan_recalibration(
+        mirror=empty_mirror.root,
+        cache=empty_mirror.root / "no cache",
+        recipes=[],
+        limits=JobLimits(),
+        poll=Poll(listings=(), changes=()),
+        settling=SettleResult(),
+        references=References(context="", server="", files={}),
+        below=[BELOW],
+        ahead=[],
+        receipts=[late],
+        latency_s=0.3,
+    )
+
+    assert time.monotonic() - began >= 0.3
 
 
 def test_plans_made_in_advance_are_taken_one_by_one(empty_mirror):
