@@ -430,9 +430,10 @@ def test_the_summary_is_sent_again_on_demand(small_mirror, tmp_path):
 
     shown = answer("notify", "--dry-run", "--config", file)
     assert not got.exists()
+    text = run("notify", "--dry-run", "--config", file)
     page = run("notify", "--config", file, code=1)
 
     sent = json.loads(got.read_text())
     assert (sent["is_repeated"], sent["run"], sent["format"]) == (True, RUN, "jwmirror-run-1")
-    assert shown["subject"] == sent["subject"]
+    assert (shown["subject"], text) == (sent["subject"], f"{sent['text']}\n")
     assert "notify: ./nothing could not be started" in page

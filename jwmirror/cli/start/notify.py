@@ -22,14 +22,17 @@ def notify_command(
     """
     path = config or options.CONFIG
     if dry_run:
-        output.show(summary_of_last_run(path, settings or ()), _page, as_json)
+        _show(summary_of_last_run(path, settings or ()), as_json)
         return
     sent, failures = notify_again(path, settings or ())
-    output.show(sent, _page, as_json)
+    _show(sent, as_json)
     output.say(*failures)
     if failures:
         raise typer.Exit(1)
 
 
-def _page(summary: RunSummary) -> str:
-    return f"{summary.subject}\n\n{summary.text}"
+def _show(summary: RunSummary, as_json: bool) -> None:
+    if as_json:
+        output.print_json(summary)
+    else:
+        output.say(*summary.text.splitlines())
