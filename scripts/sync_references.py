@@ -16,5 +16,6 @@ with failures_are_recorded(Path(snakemake.params.run), "sync_references"):
         settling=read(snakemake.input.settling, SettleResult),
         recipes=parse(snakemake.params.recipes, tuple[Recipe, ...]),
         policy=parse(snakemake.params.policy, ReferencePolicy),
+        run=Path(snakemake.params.run),
     )
 write(snakemake.output.references, references)

@@ -8,6 +8,7 @@ import base64
 import itertools
 import json
 import re
+import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from urllib3.exceptions import HTTPError
 
 from jwmirror.core.errors import ReferencesError, as_typed, failures_as
 from jwmirror.core.jsonio import MAX_VALUES
+from jwmirror.core.model.run import FetchBeat
 from jwmirror.core.names import INSTRUMENTS, MAPPINGS, OBSERVATORY, is_safe
 from jwmirror.net.bounds import BoundsError, JsonBudget, unzipped
 from jwmirror.net.http import LARGEST_ANSWER, HttpClient, Timeouts, base_url, error_words
@@ -51,11 +53,49 @@ class FileFacts:
     is_rejected: bool = False  # or blacklisted
 
 
+class Arrivals:
+    """Files and bytes of a sync: how many are expected, and how many are there."""
+
+    def __init__(self) -> None:
+        self._expected_files = self._expected = self._files = self._bytes = self._finished = 0
+        self._since: float | None = None  # monotonic: the first download
+
+    def expect(self, files: int, size: int) -> None:
+        """Count what is to be fetched from now on, in bytes."""
+        self._expected_files += files
+        self._expected += size
+        self._since = self._since or time.monotonic()
+
+    def add(self, count: int) -> None:
+        """Count bytes that arrived, or, below zero, that were discarded."""
+        self._bytes += count
+
+    def add_file(self, size: int) -> None:
+        """Count a file that is there, fetched or not."""
+        self._files += 1
+        self._finished += size
+        self._bytes = self._finished
+
+    def beat(self) -> FetchBeat:
+        """Return the counts, with the rate since the first download."""
+        passed = time.monotonic() - self._since if self._since else 0.0
+        return FetchBeat(
+            files=self._files,
+            bytes=self._bytes,
+            rate=self._bytes / passed if passed else 0.0,
+            expected_files=self._expected_files,
+            expected=self._expected,
+        )
+
+
 class CrdsClient:
     """Queries to one CRDS server; ReferencesError where there is no valid answer."""
 
-    def __init__(self, url: str, timeouts: Timeouts = SYNC_TIMEOUTS):
+    def __init__(
+        self, url: str, timeouts: Timeouts = SYNC_TIMEOUTS, arrivals: Arrivals | None = None
+    ):
         self.url = base_url(url)
+        self.arrivals = arrivals or Arrivals()
         self.http = HttpClient(1, timeouts)
         self._serial = itertools.count(1)
         self._listed: dict[str, FileFacts | None] = {}  # what was asked; None: CRDS lacks it

@@ -161,9 +161,11 @@ def _sync(
     wrong = [name for name, file in facts.items() if not _is_right(file, verified.get(name))]
     try:
         _check_can_be_fetched([paths[name] for name in wrong], cache)
+        client.arrivals.expect(len(wrong), sum(facts[name].size for name in wrong))
         for number, name in enumerate(wrong, start=1):
             log.info("file %d of %d: %s, %d bytes", number, len(wrong), name, facts[name].size)
             verified[name] = ensure_cached(client, facts[name], paths[name], cache)
+            client.arrivals.add_file(facts[name].size)
     except OSError as err:
         raise ReferencesError(
             f"the reference cache {cache}: {plain_text(err)}; make room or correct the "
@@ -227,7 +229,7 @@ def ensure_cached(client: CrdsClient, facts: FileFacts, path: Path, cache: Path)
         must_read=False,
     )
     try:
-        file = download(client.http, request, path.parent)
+        file = download(client.http, request, path.parent, on_bytes=client.arrivals.add)
     except RejectedError as err:
         raise ReferencesError(
             f"{err.what} of {facts.name} from {client.url}: expected {err.expected}, got "

@@ -41,6 +41,7 @@ from jwmirror.store.provenance import Provenance
 T = TypeVar("T")
 UNDECIDED = "receipts/undecided.json"
 JOB_LOG = "job.log"
+REFERENCES = "references"  # in place of an order: the sync of references
 GROUP_FORM = re.compile(r"jw\d{5}-")  # begins the names of orders, not of adopted files' receipts
 HELD_BACK = tuple[JudgedResult, ...]  # type of the record of results that are not published
 

@@ -247,13 +247,14 @@ def test_a_long_run_has_lines_less_often(capsys):
 
 def test_a_sync_of_references_is_printed_if_it_takes_long(capsys):
     """An unchanged run only looks at them, and has six lines."""
-    clock, syncing = Clock(), replace(BEGUN, phase="references")
+    clock, syncing = Clock(), replace(BEGUN, phase="references", references=FETCH)
     with ProgressView(clock) as view:
         for seconds in (0, 5, 11, 12):
             clock.now = float(seconds)
             view.draw(syncing)
 
     assert capsys.readouterr().out == "Syncing references\n"
+    assert progress_line(syncing).startswith("Syncing references: 132 of 480 files, 12.3 GB of")
 
 
 def test_a_line_says_no_more_than_is_known():

@@ -293,6 +293,24 @@ def test_a_file_that_stays_wrong_never_bears_its_name(server, cache):
     assert server.fetched(FLAT) == 2
 
 
+def test_what_is_fetched_is_counted(server, cache):
+    """Once, though its bytes come twice; what is there already is not expected."""
+    server.corrupt(FLAT, times=1)
+    client = CrdsClient(server.url, HASTY)
+    context = resolve_context(client, "latest", cache)
+    sync_mappings(client, context, cache)
+    mappings = client.arrivals.beat()
+
+    sync_files(client, [FLAT], context, cache)
+    both = client.arrivals.beat()
+    sync_files(client, [FLAT], context, cache)
+
+    assert mappings.files == mappings.expected_files > 3
+    assert (both.files, both.bytes) == (both.expected_files, both.expected)
+    assert both.bytes - mappings.bytes == place(cache).stat().st_size
+    assert both.rate > 0 and client.arrivals.beat().expected == both.expected
+
+
 def test_a_bad_file_in_the_cache_is_replaced(server, cache, crds_root):
     """A file that another tool left damaged is deleted and fetched again."""
     place(cache).parent.mkdir(parents=True)

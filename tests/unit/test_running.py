@@ -27,7 +27,7 @@ from jwmirror.services.inspect.running import observation, watching
 from jwmirror.services.inspect.running.observation import RunObserver, run_state
 from jwmirror.services.inspect.running.watching import end_of_run, watch_run
 from jwmirror.store.lock import RUN_LOCK, lock_note, mirror_lock
-from jwmirror.store.runs import RunFiles
+from jwmirror.store.runs import REFERENCES, RunFiles
 from tests.setup.records import product
 
 RUN = "20260301T120000.000000Z-1"
@@ -229,6 +229,26 @@ def test_a_look_counts_what_the_fetch_jobs_say(files):
     assert (state.fetch.bytes_done, state.fetch.rate) == (1000, 100.0)
     assert state.seconds_left == pytest.approx(90.0)
     assert state.at_work == ()
+
+
+def test_a_sync_of_references_is_counted(files):
+    """Its files are known while it goes on; their rate is not mixed with that of the downloads."""
+    order(files)
+    for name in (A, B):
+        write(files.fetched(name), Receipt())
+    write(files.settling, SettleResult())
+    observer = RunObserver(files.folder.parents[2], RUN)
+    before = observer.look()
+    counts = FetchBeat(files=1, bytes=500, rate=10.0, expected_files=4, expected=2500)
+    write(files.fetch_heartbeat(REFERENCES), beat("n1", 1, fetch=counts))
+
+    state = observer.look()
+
+    assert (before.phase, before.references, before.seconds_left) == ("references", None, None)
+    assert (state.references.files_done, state.references.files) == (1, 4)
+    assert (state.references.bytes_done, state.references.bytes) == (500, 2500)
+    assert (state.references.rate, state.seconds_left) == (10.0, 200.0)
+    assert (state.fetch.files_done, state.at_work) == (3, ())
 
 
 def test_a_look_at_jobs_of_several_hosts(files):

@@ -11,6 +11,7 @@ from jwmirror.core.model.plan import ReferenceFinding
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import sync_files, sync_mappings
 from jwmirror.crds.watch import known_sums, watch_files
+from jwmirror.engine.heartbeats import Heartbeats
 from jwmirror.services.run import references
 from jwmirror_simulator.crds.context import (
     add_context,
@@ -165,6 +166,8 @@ def test_a_correction_is_not_forgotten_when_another_server_is_asked(
     small_mirror.record("references.json", last)
     monkeypatch.setattr(references, "headers_and_pipelines", lambda *_: ("some",))
     monkeypatch.setattr(references, "_needed", lambda *_: ((CONTEXT, {FLAT}),))
+    counted = []
+    monkeypatch.setattr(Heartbeats, "_write", lambda self: counted.append(self._fetched()))
 
     synced_now = references.sync_references(
         mirror=small_mirror.root,
@@ -172,9 +175,11 @@ def test_a_correction_is_not_forgotten_when_another_server_is_asked(
         settling=None,
         recipes=(),
         policy=policy_of(server.url, tmp_path / "cache", context=CONTEXT),
+        run=small_mirror.run_folder,
     )
 
     assert synced_now.findings == (replace(found, is_new=False),)
+    assert counted and counted[0].files <= counted[0].expected_files  # a heartbeat, for people
 
 
 def test_a_context_that_only_a_recipe_names_does_not_stop_the_others(

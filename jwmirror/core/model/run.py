@@ -59,6 +59,8 @@ class FetchBeat:
     files: int
     bytes: int
     rate: float  # bytes/s, lately
+    expected_files: int = 0  # of a sync of references; of others, their order says it
+    expected: int = 0  # bytes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from jwmirror.core.model.jobs.run_state import RunState
 from jwmirror.core.printing import LINES, printable, wrapped
-from jwmirror.report.terminal.running import bar, begun_lines, progress_line, stage_lines
+from jwmirror.report.terminal.running import IN_WORDS, bar, begun_lines, progress_line, stage_lines
 
 MINUTE_S = 60.0  # between two lines of a log, at least
 PART = 20  # of the time that has passed since the start: a long run has lines less often
@@ -80,7 +80,7 @@ class ProgressView:
             return []
         if self._syncing_since is None:
             self._syncing_since = self._clock()
-        return [progress_line(state)] * (self._clock() - self._syncing_since >= LONG_S)
+        return [IN_WORDS[state.phase]] * (self._clock() - self._syncing_since >= LONG_S)
 
     def _is_due(self) -> bool:
         now = self._clock()

@@ -16,7 +16,7 @@ IN_WORDS = {
     "references": "Syncing references",
     "plan": "Planning the recalibration",
     "publish": "Publishing",
-    "conclude": "Writing the report",
+    "conclude": "Concluding",
 }
 STAGES = 8  # shown, of those that run
 BAR = 20  # characters
@@ -35,16 +35,17 @@ def begun_lines(state: RunState) -> Iterator[str]:
 
 def progress_line(state: RunState) -> str:
     """Return what a run does now, how far it is, and for how long."""
-    if state.phase == "fetch" and state.fetch:
-        return _fetch_line(state.fetch)
+    if state.downloads:
+        title = "Fetching" if state.phase == "fetch" else IN_WORDS[state.phase]
+        return _fetch_line(title, state.downloads)
     if state.level:
         return _level_line(state.level)
     return IN_WORDS.get(state.phase, "")
 
 
-def _fetch_line(fetch: FetchState) -> str:
+def _fetch_line(title: str, fetch: FetchState) -> str:
     parts = [
-        f"Fetching: {fetch.files_done:,} of {count(fetch.files, 'file')}",
+        f"{title}: {fetch.files_done:,} of {count(fetch.files, 'file')}",
         f"{size(fetch.bytes_done)} of {size(fetch.bytes)}",
         *([f"{size(round(fetch.rate))}/s"] if fetch.rate else []),
         *_left(fetch.seconds_left),
@@ -95,8 +96,8 @@ def bar(state: RunState) -> str:
 
 
 def _part_done(state: RunState) -> float | None:
-    if state.phase == "fetch" and state.fetch and state.fetch.bytes:
-        return min(state.fetch.bytes_done / state.fetch.bytes, 1.0)
+    if state.downloads and state.downloads.bytes:
+        return min(state.downloads.bytes_done / state.downloads.bytes, 1.0)
     level = state.level
     return level.exposures_done / max(level.exposures, 1) if level else None
 

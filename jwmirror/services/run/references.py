@@ -17,9 +17,10 @@ from jwmirror.core.model.sky.slices import AlignedMosaic
 from jwmirror.core.names import cache_path
 from jwmirror.crds.affected import current_findings
 from jwmirror.crds.cache import cache_errors, ledger_of
-from jwmirror.crds.client import CrdsClient
+from jwmirror.crds.client import Arrivals, CrdsClient
 from jwmirror.crds.sync import BUILD, LATEST, resolve_context, sha1s_of, sync_files, sync_mappings
 from jwmirror.crds.watch import known_sums, watch_files
+from jwmirror.engine.heartbeats import Heartbeats
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.pipeline.crds_rules import crds_environment, forget_mappings
 from jwmirror.planning.alignment import aligned_mosaics
@@ -28,7 +29,7 @@ from jwmirror.planning.plan import headers_and_pipelines
 from jwmirror.planning.resolvers.by_environment import Resolvers, resolvers_of
 from jwmirror.services.run.holdings import Holdings, load_holdings
 from jwmirror.store.generations import Generations
-from jwmirror.store.runs import last_references
+from jwmirror.store.runs import REFERENCES, RunFiles, last_references
 
 FOLLOW, HOLD = "follow", "hold"  # values of references.on_new_context in the config
 PARAMETERS = "_pars-"  # in the name of a parameter reference: small, and read to plan
@@ -53,8 +54,10 @@ class SyncedContexts:
         policy: ReferencePolicy,
         recipes: Sequence[Recipe],
         last: References | None,
+        arrivals: Arrivals | None = None,
     ):
-        self.client, self.cache = CrdsClient(policy.url), Path(policy.cache)
+        self.client = CrdsClient(policy.url, arrivals=arrivals)
+        self.cache = Path(policy.cache)
         self.ledger = ledger_of(mirror, self.cache)
         self._mirror, self._last = mirror, last
         same = last if last and last.server == policy.url else None  # else names may be others
@@ -91,18 +94,22 @@ def sync_references(
     settling: SettleResult | None,
     recipes: Sequence[Recipe],
     policy: ReferencePolicy,
+    run: Path | None = None,
 ) -> References:
     """Resolve the CRDS context; sync what recipes need of it, and slices of Gaia for mosaics.
 
     Slices older than the policy allows are fetched again. If a new context is held and the policy
     names none, that of the current generation is used, and the new one is offered. A recipe whose
-    own context cannot be synced is left out. Without work, nothing is queried.
+    own context cannot be synced is left out. Without work, nothing is queried. A heartbeat in the
+    folder of the `run` says meanwhile how much has arrived.
     """
     holdings, none = load_holdings(mirror, poll, settling, recipes), no_references(policy.url)
     if not _headers(holdings, recipes):
         return none
-    with cache_errors(Path(policy.cache)):
-        synced = SyncedContexts(mirror, policy, recipes, last_references(mirror))
+    arrivals = Arrivals()
+    heartbeats = Heartbeats(RunFiles(run).fetch_heartbeat(REFERENCES) if run else None)
+    with cache_errors(Path(policy.cache)), heartbeats.fetch(arrivals.beat):
+        synced = SyncedContexts(mirror, policy, recipes, last_references(mirror), arrivals)
         cache, client = synced.cache, synced.client
         needed = _needed(client, synced.context, cache, holdings, synced.recipes)
         files = _sync_files(client, needed, cache, synced.ledger)

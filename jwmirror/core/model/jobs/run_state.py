@@ -13,9 +13,9 @@ Phase = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class FetchState:
-    """The downloads of a run over all observations."""
+    """The downloads of a run, from MAST over all observations, or of references."""
 
-    observations: int  # that have something to fetch
+    observations: int  # that have something to fetch; 0 of references
     files: int
     files_done: int  # those that failed included
     bytes: int  # as MAST lists them
@@ -63,6 +63,7 @@ class RunState:
     is_alive: bool | None  # None: it was started on another host, and was not watched for long
     phase: Phase
     fetch: FetchState | None = None  # None: nothing is fetched, or it is not known yet
+    references: FetchState | None = None  # while they are synced
     levels: tuple[LevelState, ...] = ()  # that are planned and have something to calibrate
     levels_to_plan: tuple[str, ...] = ()
     at_work: tuple[StageState, ...] = ()
@@ -77,5 +78,12 @@ class RunState:
     @property
     def seconds_left(self) -> float | None:
         """The seconds that the present phase will take, or this level; None if not known."""
-        present = self.fetch if self.phase == "fetch" else self.level
+        present = self.downloads or self.level
         return present.seconds_left if present else None
+
+    @property
+    def downloads(self) -> FetchState | None:
+        """The downloads of the present phase, if it has any."""
+        if self.phase == "references":
+            return self.references
+        return self.fetch if self.phase == "fetch" else None

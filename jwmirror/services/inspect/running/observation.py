@@ -5,7 +5,6 @@ how long a job gave no sign is measured by who watches.
 """
 
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from datetime import datetime
 from pathlib import Path
 
 from jwmirror.core.errors import StoreError
-from jwmirror.core.model.jobs.run_state import FetchState, LevelState, RunState, StageState
+from jwmirror.core.model.jobs.run_state import FetchState, LevelState, Phase, RunState, StageState
 from jwmirror.core.model.run import Heartbeat
 from jwmirror.planning.estimates.remaining import (
+    OrderedFiles,
     RunningChain,
     RunningJob,
     fetch_state,
@@ -23,7 +23,7 @@ from jwmirror.planning.estimates.remaining import (
 )
 from jwmirror.services.inspect.running.records import Batches, RunRecords
 from jwmirror.store.lock import RUN_LOCK, LockNote, LockOwner, lock_file, lock_note
-from jwmirror.store.runs import RunFiles, started_at
+from jwmirror.store.runs import REFERENCES, RunFiles, started_at
 
 PURPOSE = "run "  # begins the purpose of a run in the note of its lock
 WINDOW_S = 60.0  # over which rates are averaged
@@ -63,6 +63,7 @@ class _Sample:
     """What one look saw."""
 
     time: float  # monotonic
+    phase: Phase
     bytes: int  # fetched
     stages: int  # at work
 
@@ -77,8 +78,9 @@ class RunObserver:
         self._records = RunRecords(self.files)
         self._seen: dict[Path, _Seen] = {}
         self._finished: set[Path] = set()  # heartbeats of jobs that have ended in order
+        self._has_looked = False
         self._next_look = 0.0  # monotonic
-        self._samples: deque[_Sample] = deque()
+        self._samples: list[_Sample] = []
 
     def look_if_due(self) -> RunState | None:
         """Return the same as `look`; None if it is too early, or a record cannot be read now.
@@ -106,9 +108,9 @@ class RunObserver:
         phase = self._records.phase()
         self._see(self._records.heartbeats(), now)
         beats = {path: s for path, s in self._seen.items() if s.unchanged_s(now) < SILENT_S}
-        fetch = self._fetch_state(beats, None)
+        downloads = self._references(beats, None) or self._fetch_state(beats, None)
         stages = sum(len(seen.beat.stages) for seen in beats.values())
-        self._take(_Sample(now, fetch.bytes_done if fetch else 0, stages))
+        self._take(_Sample(now, phase, downloads.bytes_done if downloads else 0, stages))
         owner = LockOwner.of(self._note.holder) if self._note else None
         return RunState(
             run=self._run,
@@ -116,7 +118,8 @@ class RunObserver:
             host=owner.host if owner else "",
             is_alive=owner.is_alive() if owner else None,
             phase=phase,
-            fetch=self._fetch_state(beats, self._rate()),
+            fetch=self._fetch_state(beats, self._rate() if phase == "fetch" else None),
+            references=self._references(beats, self._rate()),
             levels=tuple(self._levels(beats, now)),
             levels_to_plan=tuple(
                 level for level in self._records.levels if self._records.plan(level) is None
@@ -126,7 +129,8 @@ class RunObserver:
 
     def _see(self, beats: Mapping[Path, Heartbeat], now: float) -> None:
         """Note which heartbeats are new; of those that are there at the first look also the age."""
-        is_first = not self._samples
+        is_first = not self._has_looked
+        self._has_looked = True
         ages = _ages([*beats, *filter(None, [self._lock])]) if is_first else {}
         for path, beat in beats.items():
             if path not in self._seen or self._seen[path].beat != beat:
@@ -138,9 +142,13 @@ class RunObserver:
         self._finished -= beats.keys()
 
     def _take(self, sample: _Sample) -> None:
-        self._samples.append(sample)
-        while sample.time - self._samples[0].time > WINDOW_S:
-            self._samples.popleft()
+        """Keep the samples of the last minute, of the present phase."""
+        recent = (
+            each
+            for each in self._samples
+            if each.phase == sample.phase and sample.time - each.time <= WINDOW_S
+        )
+        self._samples = [*recent, sample]
 
     def _rate(self) -> float | None:
         """Return the bytes/s that arrived lately; None if it was not watched long enough."""
@@ -157,6 +165,16 @@ class RunObserver:
         }
         records = self._records
         return fetch_state(records.orders, records.fetched, of_orders, rate, records.observations)
+
+    def _references(self, beats: Mapping[Path, _Seen], rate: float | None) -> FetchState | None:
+        """Return how far the sync of references is; None if nothing is synced now."""
+        seen = beats.get(self.files.fetch_heartbeat(REFERENCES))
+        if seen is None or seen.beat.fetch is None:
+            return None
+        beat = seen.beat.fetch
+        expected = {REFERENCES: OrderedFiles(beat.expected_files, beat.expected)}
+        state = fetch_state(expected, (), {REFERENCES: beat}, rate, observations=0)
+        return state if state and state.files else None
 
     def _levels(self, beats: Mapping[Path, _Seen], now: float) -> Iterator[LevelState]:
         for level in self._records.levels:
