@@ -19,7 +19,6 @@ from rich.console import Console, Group
 from jwmirror.core.model.jobs.run_state import FetchState, LevelState, RunState, StageState
 from jwmirror.report.terminal.live import ProgressView
 from jwmirror.report.terminal.running import progress_line, running_section, stage_lines
-from jwmirror.services.start.workflow_run import STOPPED
 
 ROOT = Path(__file__).parents[2]
 BEGUN = RunState(
@@ -189,7 +188,7 @@ def test_ctrl_c_on_a_terminal_leaves_whole_lines(tmp_path):
     lines = [line for line in screen(written) if line]
     assert lines[0].startswith("Looking for what changed (mirror ")
     assert lines[1] == "Fetching 1 file, 2 kB, of 1 observation"
-    assert lines[-1] == STOPPED
+    assert lines[-1].startswith("Interrupted. Nothing is lost")
     assert "Traceback" not in written and written.endswith("\r\n")
 
 
