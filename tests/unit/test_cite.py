@@ -89,6 +89,16 @@ def test_parameters_that_the_pipeline_would_have_set_so_are_left_out(compared, m
     assert len(unknown.parameters) == 3
 
 
+def test_the_headers_of_inputs_are_those_of_mast(small_mirror):
+    """A recipe has files of the same names."""
+    files = changed.FilesOfMast(Generations(small_mirror.root).entries())
+
+    assert files[f"{MOSAIC}_i2d.fits"].origin == "upstream"
+    assert "none.fits" not in files and set(files) == {
+        row.filename for row in small_mirror.rows.values() if not row.key
+    }
+
+
 def test_a_recipe_whose_values_are_the_same_sets_nothing(compared):
     """The paragraph says so."""
     found = compared({"image2": {"photom": {"other": 1}}})

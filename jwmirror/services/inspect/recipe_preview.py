@@ -134,7 +134,7 @@ def parameter_origins(
     members = science_headers(made, files, results.mirror)
     if not members[0]:
         first = next(item for item in made.inputs if item.role == SCIENCE)
-        name = first.path or deciding_files(first.name)[0]
+        name = first.path or _deciding_files(first.name)[0]
         return {}, f"{name} is not in the mirror, so the sources of parameters are not known."
     try:
         resolver = resolvers.of(recipe.python, recipe.context)
@@ -154,11 +154,11 @@ def science_headers(made: Derivation, files: Mapping[str, Entry], mirror: Path) 
 
 def _header(mirror: Path, files: Mapping[str, Entry], name: str) -> str:
     """Return the header that decides about an input; "" if it is unknown. `files` are MAST's."""
-    file = next((files[name] for name in deciding_files(name) if name in files), None)
+    file = next((files[name] for name in _deciding_files(name) if name in files), None)
     return described_input(mirror, file).header if file else ""
 
 
-def deciding_files(name: str) -> list[str]:
+def _deciding_files(name: str) -> list[str]:
     """Return whose header decides about an input, if it is in the mirror, as in planning.inputs.
 
     It is that of the raw exposure, or of the file that the recipe starts from; of a file on which

@@ -8,7 +8,7 @@ from pathlib import Path
 from jwmirror.core.errors import JwmirrorError
 from jwmirror.core.jsonio import canonical
 from jwmirror.core.matching import describe_match
-from jwmirror.core.model import UPSTREAM, Derivation, Recipe
+from jwmirror.core.model import UPSTREAM, Recipe
 from jwmirror.core.model.answers.citation import SetParameter
 from jwmirror.core.model.derivation import whole_pipeline
 from jwmirror.core.model.parameters import PlainMapping
@@ -17,7 +17,7 @@ from jwmirror.pipeline.installed import why_not_recalibrating
 from jwmirror.pipeline.parameters.resolution import WITHIN, flatten
 from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.resolvers.parameter_sources import parameters_set_otherwise
-from jwmirror.services.inspect.recipe_preview import deciding_files, science_headers
+from jwmirror.services.inspect.recipe_preview import science_headers
 from jwmirror.services.run.references import offline_resolvers
 from jwmirror.store.manifest import Entries
 from jwmirror.store.provenance import Provenance
@@ -84,15 +84,19 @@ def _same(one: str, other: str) -> bool:
 def _set_otherwise(
     root: Path, recipe: Recipe, made: Made, rows: Entries, setup: Setup
 ) -> Set | None:
+    """Return what results have otherwise; None if it is not known of one.
+
+    Records are read one by one: there may be many, and each has hundreds of parameters.
+    """
     provenance, found = Provenance(root), dict[str, set[str]]()
-    records = [(provenance.read_if_allowed(key), context) for key, context in made]
-    derivations = [(record.derivation, context) for record, context in records if record]
-    resolvers = _resolvers(root, setup)
-    if len(derivations) < len(made) or resolvers is None or recipe.products_of:
+    resolvers, files = _resolvers(root, setup), FilesOfMast(rows)
+    if resolvers is None or recipe.products_of:
         return None
-    files = _deciding_rows(rows, [derivation for derivation, _ in derivations])
-    for derivation, context in derivations:
-        resolver = resolvers.of(recipe.python, context)
+    for key, context in made:
+        record = provenance.read_if_allowed(key)
+        if record is None:
+            return None
+        derivation, resolver = record.derivation, resolvers.of(recipe.python, context)
         headers = science_headers(derivation, files, root)
         if not all(headers) or dict(resolver.engine) != derivation.engine:
             return None
@@ -111,11 +115,19 @@ def _resolvers(root: Path, setup: Setup) -> Resolvers | None:
     return offline_resolvers(cache, replace(last, findings=()))
 
 
-def _deciding_rows(rows: Entries, derivations: Sequence[Derivation]) -> dict[str, Entry]:
-    """Return the files of MAST by name, of those whose headers may decide about inputs."""
-    names = {item.name for derivation in derivations for item in derivation.inputs}
-    wanted = {each for name in names for each in deciding_files(name)}
-    upstream = rows.where("origin", UPSTREAM)
-    paths = enumerate(upstream.column("path"))
-    places = [row for row, path in paths if path.rpartition("/")[2] in wanted]
-    return {entry.filename: entry for entry in upstream.rows(places)}
+class FilesOfMast(Mapping[str, Entry]):
+    """The rows of MAST's files by name; an entry is built when it is asked for."""
+
+    def __init__(self, rows: Entries):
+        self._rows = rows.where("origin", UPSTREAM)
+        paths = enumerate(self._rows.column("path"))
+        self._places = {path.rpartition("/")[2]: place for place, path in paths}
+
+    def __getitem__(self, name: str) -> Entry:
+        return self._rows[self._places[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
