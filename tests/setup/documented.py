@@ -63,7 +63,7 @@ def commands_in(line: str) -> list[tuple[str, ...]]:
 
 def command_words(text: str) -> tuple[str, ...]:
     """Return the words of one call of a program that we document; () if it is none."""
-    text = re.split(r"\s{2,}|\s#", re.sub(r"\$\([^)]*\)", "VALUE", text))[0]
+    text = re.split(r"\s{2,}|\s#", re.sub(r"\$\([^)]*\)", "VALUE", text))[0].removesuffix(" &")
     try:
         words = shlex.split(text)
     except ValueError:  # a quotation mark of a sentence

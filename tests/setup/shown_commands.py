@@ -28,6 +28,7 @@ CALLED_PAGES = (  # in this order, on one mirror
 NOT_CALLED = {  # words of a command in a block of the tutorial or a how-to -> why no test calls it
     "make install": "tests have no network",
     "make demo": "`played` in tests/workflow/test_main_job.py plays it",
+    "python -m jwmirror_simulator serve --root observatory --port 24000": "the test serves it",
     "make environments": "needs another installation; tests/workflow/test_two_engines.py has one",
     "python -m venv ~/envs/jwst-2.0": "tests have no network",
     "jwmirror init 1538 --observations 46": "asks MAST",

@@ -143,6 +143,20 @@ def _keys(record) -> list[str]:
     )
 
 
+def test_every_page_has_its_place_in_the_documentation(monkeypatch):
+    """In the navigation of the site, once; and in the table of the first page."""
+    monkeypatch.syspath_prepend(DOCS)
+    from pages import CONTENTS
+
+    index = (DOCS / "index.md").read_text()
+    names = [re.search(r"<(.*)>", each)[1] for titles in CONTENTS.values() for each in titles]
+    pages = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
+    own = {name for name in pages if not name.startswith("decisions/")} - {"index"}
+
+    assert own <= set(names) and len(names) == len(set(names))
+    assert {name for name in own if f"({name}.md" not in index} == set()
+
+
 def test_everything_that_needs_a_backup_is_on_the_page():
     """Each folder of a mirror is in the tree of the store, and in the page on keeping it."""
     tree, page = ((DOCS / name).read_text() for name in ("store.md", "keeping.md"))
