@@ -31,6 +31,7 @@ class Mistake:
     prepare: Callable[[Path], object] = nothing
     variables: Mapping[str, str] = field(default_factory=dict)
     code: int = 2  # the exit code
+    is_real: bool = False  # called as a process, since Snakemake says it
     where: str  # words of the message on the place
     found: str  # ... on what is there
     step: str  # ... on what to do

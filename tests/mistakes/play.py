@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
@@ -17,7 +18,9 @@ from jwmirror.cli import app
 from tests.mistakes.mistake import FOLDER, HOME, Job, Mistake, Outcome
 from tests.mistakes.workflow import call_workflow
 
+ROOT = Path(__file__).parents[2]
 REMOVED = re.compile("MAST_|CRDS_|STPIPE_|JWMIRROR_|LC_|LANG|COLUMNS|XDG_")  # variables
+LOG = re.compile(r"\d{4}-\d\d-\d\dT\d{6}\.\d{6}\.jwmirror\.log")
 RUN_ID = re.compile(r"\d{8}T\d{6}\.\d{6}Z-\d+")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)?")
 PROCESS = re.compile(r"process \d+")
@@ -34,7 +37,10 @@ def play(mistake: Mistake) -> Outcome:
         with environment(home, mistake), chdir(folder):
             undo = mistake.prepare(folder)
             try:
-                message, code = called(shlex.split(mistake.command, comments=True), mistake.job)
+                words = shlex.split(mistake.command)
+                message, code = (
+                    call_process(words) if mistake.is_real else called(words, mistake.job)
+                )
             finally:
                 if callable(undo):
                     undo()
@@ -60,10 +66,22 @@ def called(words: Sequence[str], job: Job | None = None) -> tuple[str, int]:
     return result.output, result.exit_code
 
 
+def call_process(words: Sequence[str]) -> tuple[str, int]:
+    """Return what a command prints as a process on standard error, and its exit code."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    return done.stderr, done.returncode
+
+
 def as_anywhere(message: str, home: Path) -> str:
     """Return a message without what differs between machines and calls."""
     text = message.replace(str(home), HOME).replace(socket.gethostname(), "HOST")
     text = text.replace(sys.prefix, f"{HOME}/env")
+    text = LOG.sub("2026-03-01T120000.000000.jwmirror.log", text)
     text = RUN_ID.sub("20260301T120000.000000Z-4711", text)
     text = MOMENT.sub("2026-03-01T12:00:00+00:00", text)
     text = PROCESS.sub("process 4711", text)

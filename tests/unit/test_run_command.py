@@ -205,13 +205,14 @@ def test_output_of_a_dry_run_is_shown_as_it_is(folder):
 
 
 def test_an_error_before_the_run_comes_last_with_its_log(folder):
-    """The end of what Snakemake printed, and one sentence that names the whole of it."""
-    done = Terminal("print('usage\\n' * 50); print('error: no such option'); raise SystemExit(2)")
+    """The error that Snakemake printed after its usage, in a sentence that names the log."""
+    usage = "print('usage: [--cores N]\\n' * 50)"
+    done = Terminal(f"{usage}; print('x: error: unrecognized: --coers'); raise SystemExit(2)")
 
     log = next((folder / ".snakemake/log").iterdir())
-    assert done.code == 2 and len(done.lines) == 6
-    assert done.lines[-2] == "error: no such option"
-    assert "exit code 2 before the run began" in done.lines[-1] and log.name in done.lines[-1]
+    (line,) = done.lines
+    assert done.code == 2 and line.endswith(": unrecognized: --coers; did you mean '--cores'?")
+    assert "exit code 2 before the run began" in line and log.name in line
     assert log.stat().st_mode & 0o777 == 0o600
 
 

@@ -13,12 +13,14 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from jwmirror.config.workflow_files import workflow_in
-from jwmirror.core.errors import StoreError, plain_text
+from jwmirror.core.errors import ConfigError, StoreError, plain_text
 
 COMMAND = (sys.executable, "-m", "snakemake")
 SNAKEFILE, CONFIG = "--snakefile", "--config"
 PROFILE, USER_PROFILE = "--workflow-profile", "--profile"
 SITE_PROFILES = Path("/etc/xdg/snakemake")  # where Snakemake looks for those of --profile, too
+CORES = ("--cores", "--jobs")
+NO_CORES = frozenset(["-c0", "-c 0", "-j0", "-j 0", "--cores 0", "--jobs 0"])
 LOGS = Path(".snakemake") / "log"  # beside Snakemake's own, which lack the output of jobs
 PRIVATE = 0o600  # jobs may print numbers that were measured on exclusive data
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -35,6 +37,7 @@ def snakemake_arguments(arguments: Sequence[str], folder: Path) -> list[str]:
     """
     workflow = workflow_in(folder)
     words = [word for argument in arguments for word in _split(argument)]
+    _check_cores(words)
     for place, (option, value) in enumerate(pairwise(words), start=1):
         if option in (PROFILE, USER_PROFILE) and (path := _profile(option, value, folder)):
             words[place] = str(path)
@@ -44,6 +47,16 @@ def snakemake_arguments(arguments: Sequence[str], folder: Path) -> list[str]:
             words[place - 1] = "--configfile"
     own = not any(word in ("-s", SNAKEFILE) for word in words)
     return [*([SNAKEFILE, str(workflow / "Snakefile")] if own else []), *words]
+
+
+def _check_cores(words: Sequence[str]) -> None:
+    """Raise ConfigError for no cores at all: Snakemake would wait forever for one."""
+    for option, value in pairwise([*words, ""]):
+        if f"{option} {value}" in NO_CORES or option in NO_CORES:
+            why = f"{option} {value}".strip() if value == "0" else option
+            raise ConfigError(
+                [f"{why}: expected at least 1, or `all`; nothing was run; correct it"]
+            )
 
 
 def _profile(option: str, name: str, folder: Path) -> Path | None:
@@ -61,7 +74,7 @@ def _profile(option: str, name: str, folder: Path) -> Path | None:
 def _split(argument: str) -> Sequence[str]:
     """Return the option and the value in --option=value, of those that are looked at."""
     option, is_joined, value = argument.partition("=")
-    names = (SNAKEFILE, PROFILE, USER_PROFILE, CONFIG)
+    names = (SNAKEFILE, PROFILE, USER_PROFILE, CONFIG, *CORES)
     return (option, value) if is_joined and option in names else (argument,)
 
 

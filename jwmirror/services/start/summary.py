@@ -1,10 +1,11 @@
 """The end of a run in a few lines: what it published and why, what waits, where to look."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from jwmirror.core.errors import as_typed
+from jwmirror.core.errors import as_typed, did_you_mean
 from jwmirror.core.model.history.reasons import traced_reasons, words_of
 from jwmirror.core.model.quality import CAVEAT, FAILED, JudgedResult
 from jwmirror.core.model.run import Run, RunMessage
@@ -18,6 +19,8 @@ from jwmirror.store.runs import RunFiles, last_run, read_if_written, read_run
 REASONS = 3  # shown, the most frequent ones
 NAMED = 3  # results, waits
 LONGEST = 160  # characters of one of them
+ERROR = re.compile(r"(?:\S*: )?error: ", re.IGNORECASE)  # begins the last words of Snakemake
+OPTION = re.compile(r"--[a-z][a-z-]+")
 LAST_LINES = 5  # of a log
 
 
@@ -143,12 +146,23 @@ def ended_early(begun: RunMessage | None, code: int, log: Path) -> RunMessage:
     failures = list_failures(Path(begun.mirror)).failures if begun else ()
     details = [_short(f"{failure.name}: {failure.why}") for failure in failures[:NAMED]]
     if not details:
-        lines = log.read_text(errors="replace").splitlines()
-        details = [line for line in lines if line.strip()][-LAST_LINES:]
+        details = _last_words(log.read_text(errors="replace"))
     when = "" if begun else " before the run began"
     more = f"{as_typed('failures')} says more" if failures else f"all that it printed is in {log}"
     text = f"Snakemake ended with exit code {code}{when}; {more}"
     return RunMessage(kind="error", text=text, details=tuple(details))
+
+
+def _last_words(text: str) -> list[str]:
+    """Return the end of what Snakemake printed: its error, without the list of its options."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    errors = [place for place, line in enumerate(lines) if ERROR.match(line)]
+    if not errors:
+        return lines[-LAST_LINES:]
+    words = [ERROR.sub("", line, 1) for line in lines[errors[-1] :]][:LAST_LINES]
+    *_, last = words[0].split()
+    near = did_you_mean(last, {*OPTION.findall(text)} - {last}) if last.startswith("--") else ""
+    return [f"{words[0]}{near}", *words[1:]]
 
 
 def _short(text: str) -> str:
