@@ -189,6 +189,9 @@ class Access:
         Objects that only pruned generations name are left out: their access is not recorded.
         """
         seen: set[Path] = set()
+        site = exclusive_site(self._root)
+        if site.is_dir() and site.stat().st_mode & stat.S_IRWXO:
+            yield site
         for number, contents in self._history():
             rows = [row for row in contents if not row.uri or row.is_exclusive is not None]
             closed = {self._objects.path(sha256) for sha256 in self._closed_of(rows)}

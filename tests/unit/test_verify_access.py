@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from jwmirror.core.model.maintenance import Problem
-from jwmirror.store.access import manifest_path, report_path
+from jwmirror.store.access import exclusive_site, manifest_path, report_path
 from jwmirror.store.maintenance.repair import repair
 from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
@@ -38,7 +38,7 @@ def kinds(problems: tuple[Problem, ...]) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("full", [False, True])
 def test_an_open_file_that_must_be_closed_is_found_and_closed(exclusive_mirror, full):
-    """Objects, records of results, manifests with their figures, and pages."""
+    """Objects, records of results, manifests with their figures, pages, and the complete site."""
     root, rows = exclusive_mirror.root, exclusive_mirror.rows
     report_path(root, 2).parent.mkdir(exist_ok=True)
     report_path(root, 2).write_text("<html>")
@@ -51,13 +51,16 @@ def test_an_open_file_that_must_be_closed_is_found_and_closed(exclusive_mirror, 
     ]
     for path in paths:
         path.chmod(0o644)
+    paths.append(exclusive_site(root))
+    paths[-1].mkdir(mode=0o755)
 
     problems = verify(root, full).problems
     repair(root, full)
 
     assert kinds(problems) == {("access", str(path.relative_to(root))) for path in paths}
     assert {(each.expected, each.found) for each in problems} == {
-        ("closed to other users", "mode 0644")
+        ("closed to other users", "mode 0644"),
+        ("closed to other users", "mode 0755"),
     }
     assert verify(root, full).problems == ()
     assert {path.stat().st_mode & 0o077 for path in paths} == {0}

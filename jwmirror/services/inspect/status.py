@@ -78,8 +78,8 @@ def mirror_status(
     return replace(
         status,
         at_work=f"{owner.purpose}, since {owner.since}" if owner else "",
-        undecided=_undecided(root),
-        undone=tuple(_undone(root, current, run)),
+        undecided=undecided_files(root),
+        undone=tuple(undone_causes(root, current, run)),
         running=run_state(root),
         growth=_growth(root),
     )
@@ -92,13 +92,13 @@ def _growth(root: Path) -> Growth | None:
     return forecast_growth(growth, free_space(root)[0], now) if growth else None
 
 
-def _undecided(root: Path) -> Undecided:
+def undecided_files(root: Path) -> Undecided:
     """Return how many files may have changed without a sign of it, and since when."""
     undecided = read_undecided(root)
     return Undecided(files=len(undecided), since=min(undecided.values(), default=""))
 
 
-def _undone(root: Path, current: StoredGeneration | None, run: Run | None) -> list[str]:
+def undone_causes(root: Path, current: StoredGeneration | None, run: Run | None) -> list[str]:
     """Return why the last run's generation differs, in words, if another one is current now."""
     last = run.published.generation if run and run.published else 0
     if current is None or last in (0, current.number):

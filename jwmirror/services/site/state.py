@@ -1,6 +1,7 @@
 """The state of a mirror from which its sites are made: read once, for both."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
@@ -14,12 +15,14 @@ from jwmirror.core.model.history.causes import ContentChange
 from jwmirror.core.model.history.reasons import words_of
 from jwmirror.core.model.quality import CAVEAT
 from jwmirror.core.model.stored import Setup
+from jwmirror.crds.affected import reference_notices
 from jwmirror.pipeline.derivation import differences
-from jwmirror.report.history import History
-from jwmirror.report.status import Status
+from jwmirror.report.history import History, generation_record
+from jwmirror.report.quality import doubtful_results
+from jwmirror.report.status import Status, build_status
 from jwmirror.services.causes.reprocessing import kept_change
 from jwmirror.services.inspect.log import mirror_history
-from jwmirror.services.inspect.status import mirror_status
+from jwmirror.services.inspect.status import undecided_files, undone_causes
 from jwmirror.services.site.differences import (
     DifferenceRecords,
     DifferingFile,
@@ -30,7 +33,9 @@ from jwmirror.services.site.made_results import MadeResults
 from jwmirror.services.site.shown_rows import ShownRow, shown_rows
 from jwmirror.store.access import COLUMNS as ACCESS
 from jwmirror.store.generations import Generations, StoredGeneration
+from jwmirror.store.pins import read_hold
 from jwmirror.store.rows.differences import CHANGED
+from jwmirror.store.runs import last_run
 
 REASONS = 3  # of a changed result, in words
 
@@ -49,8 +54,8 @@ class MirrorState:
         self.root = Path(root)
         self.generations = Generations(root)
         self.current: StoredGeneration = self.generations.require_current()
-        self._access = self.generations.access()
         self.entries = self.current.entries()
+        self._access = self.generations.access()
         self.closed = self._access.closed(self.entries)
         self.rows: list[ShownRow] = shown_rows(
             self.entries, self.closed, datetime.now(UTC).date().isoformat()
@@ -62,8 +67,22 @@ class MirrorState:
 
     @cached_property
     def status(self) -> Status:
-        """The state that `jwmirror status` shows without a config."""
-        return mirror_status(self.root, None)
+        """The state that `jwmirror status` shows without a config, without counts of files."""
+        run = last_run(self.root)
+        status = build_status(
+            str(self.root),
+            generation_record(self.current),
+            (),
+            run,
+            look_at=doubtful_results(self.doubtful.values(), run.held_back if run else ()),
+            references=reference_notices(self.root, run.findings if run else ()),
+            hold=read_hold(self.root),
+        )
+        return replace(
+            status,
+            undecided=undecided_files(self.root),
+            undone=tuple(undone_causes(self.root, self.current, run)),
+        )
 
     @cached_property
     def history(self) -> History:
