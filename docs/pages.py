@@ -92,7 +92,7 @@ def main() -> None:
         path = PAGES / uri
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    for path in (ROOT / "docs").rglob("*.png"):
+    for path in [p for kind in ("png", "webp") for p in (ROOT / "docs").rglob(f"*.{kind}")]:
         copy = PAGES / path.relative_to(ROOT / "docs")
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)

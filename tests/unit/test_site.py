@@ -171,6 +171,14 @@ def test_names_from_outside_are_text(small_mirror):
     assert broken_links(site) == []
 
 
+def test_what_is_copied_from_the_page_on_citing_has_lines(site):
+    """Identifiers, and BibTeX."""
+    page = html.unescape((site / "cite.html").read_text())
+
+    assert f"\n{EXPOSURE}</textarea>" in page
+    assert "@article{jwst-mission,\n" in page and "},\\n" not in page
+
+
 def test_only_pages_that_show_something_else_are_written_again(small_mirror):
     """A new generation changes its own page, the one before, and what it is about."""
     site = write_pages(mirror=small_mirror.root).parent

@@ -6,6 +6,7 @@ a policy by which a browser runs no other.
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from jwmirror import __version__
 from jwmirror.core.jsonio import digest
 from jwmirror.core.model import canonical
-from jwmirror.core.printing import duration, printable
+from jwmirror.core.printing import LINES, duration, printable
 from jwmirror.report import formatting
 from jwmirror.report.site import addresses
 
@@ -70,6 +71,7 @@ def _environment() -> Any:  # jinja2.Environment: imported when a page is made
         "duration": duration,
         "address": addresses.quoted,
         "number": _number,
+        "lines": _lines,
         "thousands": "{:,}".format,
     }
     style, script = (_source(name) for name in (STYLE, SCRIPT))
@@ -100,6 +102,13 @@ def _hash(text: str) -> str:
 def _printable(value: object) -> object:
     """Return a value of the page, printable if it is text (but not HTML of the template)."""
     return printable(value) if type(value) is str else value
+
+
+def _lines(texts: Iterable[str]) -> object:  # markupsafe.Markup
+    """Return texts below each other, for a box from which they are copied."""
+    from markupsafe import Markup, escape  # comes with jinja2
+
+    return Markup("\n").join(escape(printable(text, LINES)) for text in texts)
 
 
 def _number(value: float | None) -> str:
