@@ -78,7 +78,7 @@ def mirror_status(
     return replace(
         status,
         at_work=f"{owner.purpose}, since {owner.since}" if owner else "",
-        undecided=undecided_files(root),
+        undecided=undecided_since(root),
         undone=tuple(undone_causes(root, current, run)),
         running=run_state(root),
         growth=_growth(root),
@@ -92,7 +92,7 @@ def _growth(root: Path) -> Growth | None:
     return forecast_growth(growth, free_space(root)[0], now) if growth else None
 
 
-def undecided_files(root: Path) -> Undecided:
+def undecided_since(root: Path) -> Undecided:
     """Return how many files may have changed without a sign of it, and since when."""
     undecided = read_undecided(root)
     return Undecided(files=len(undecided), since=min(undecided.values(), default=""))

@@ -22,7 +22,7 @@ from jwmirror.report.quality import doubtful_results
 from jwmirror.report.status import Status, build_status
 from jwmirror.services.causes.reprocessing import kept_change
 from jwmirror.services.inspect.log import mirror_history
-from jwmirror.services.inspect.status import undecided_files, undone_causes
+from jwmirror.services.inspect.status import undecided_since, undone_causes
 from jwmirror.services.site.differences import (
     DifferenceRecords,
     DifferingFile,
@@ -80,7 +80,7 @@ class MirrorState:
         )
         return replace(
             status,
-            undecided=undecided_files(self.root),
+            undecided=undecided_since(self.root),
             undone=tuple(undone_causes(self.root, self.current, run)),
         )
 
