@@ -4,7 +4,7 @@ Generations never change, so neither do these records. Without them, each site w
 all manifests.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -67,11 +67,11 @@ class GenerationDifferences(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DifferenceRecords:
-    """The differences of all generations of a mirror."""
+    """The differences of all generations of a mirror; `rows` are known ones, by generation."""
 
-    def __init__(self, mirror: Path):
+    def __init__(self, mirror: Path, rows: Mapping[int, Entries]):
         self._mirror, self._generations = Path(mirror), Generations(mirror)
-        self._rows: tuple[int, Entries] | None = None  # of the generation that was read last
+        self._rows = dict(rows)
 
     def of(self, generation: StoredGeneration) -> GenerationDifferences | None:
         """Return the differences of a generation; None if they are not known any more.
@@ -105,10 +105,12 @@ class DifferenceRecords:
         return GenerationDifferences(scheme=SCHEME, counts=differing.counts, files=parts)
 
     def _entries(self, generation: StoredGeneration) -> Entries:
-        """Return the rows of a generation; those that were read last are not read again."""
-        if self._rows is None or self._rows[0] != generation.number:
-            self._rows = generation.number, generation.entries()
-        return self._rows[1]
+        """Return the rows of a generation; the two that were read last are not read again."""
+        if generation.number not in self._rows:
+            if len(self._rows) > 1:
+                del self._rows[next(iter(self._rows))]
+            self._rows[generation.number] = generation.entries()
+        return self._rows[generation.number]
 
 
 def _files(kind: str, old: Entries, new: Entries) -> Iterator[DifferingFile]:

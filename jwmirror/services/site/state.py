@@ -97,7 +97,7 @@ class MirrorState:
     @cached_property
     def differing(self) -> dict[int, GenerationDifferences | None]:
         """The files in which each of these differs from its parent."""
-        records = DifferenceRecords(self.root)
+        records = DifferenceRecords(self.root, {self.current.number: self.entries})
         return {number: records.of(self.generations.read(number)) for number in self.listed}
 
     @cached_property
