@@ -19,8 +19,8 @@ from jwmirror.core.errors import ConfigError, StoreError, plain_text
 from jwmirror.core.model import Failure, Plan, Receipt, Wait
 from jwmirror.core.printing import printable, printable_json, printable_record
 from jwmirror.pipeline.measure.fallbacks import plain_message
+from jwmirror.services.run.site import write_site
 from tests.setup.command_line import answer, run
-from tests.unit.test_report import report_of
 
 TITLE = "\x1b]0;owned\x07"  # sets the title of a terminal's window
 HIDDEN = "\x9b2J\u202e\u2066\u200f\u200b\ud800\x7f"  # C1, direction of text, zero width, surrogate
@@ -190,12 +190,13 @@ def test_wrong_arguments_are_printable(small_mirror, arguments, code, monkeypatc
     assert is_safe_to_print(printed) and r"\x1b]0" in printed
 
 
-def test_the_report_shows_texts_from_outside_as_they_are(attacked_mirror, small_mirror):
+def test_the_site_shows_texts_from_outside_as_they_are(attacked_mirror, small_mirror):
     """Marks that reorder text do not reach a browser."""
-    page = report_of(small_mirror)
+    site = write_site(mirror=small_mirror.root, budget_s=0).parent
 
-    assert is_safe_to_print(page)
-    assert r"\u202egnp.exe" in page
+    pages = "".join(path.read_text() for path in sorted(site.rglob("*.html")))
+    assert is_safe_to_print(pages)
+    assert r"\u202egnp.exe" in pages
 
 
 def test_scripts_print_and_log_texts_from_outside_as_they_are(tmp_path):

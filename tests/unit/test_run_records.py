@@ -85,7 +85,7 @@ def test_the_records_of_a_run_are_in_its_folder(tmp_path):
         "references": "references.json",
         "published": "published.json",
         "held_back": "held-back.json",
-        "report": "report.json",
+        "site": "site.json",
         "conclusion": "conclusion.json",
         "stopped": "stopped.json",
         "executor": "executor.json",

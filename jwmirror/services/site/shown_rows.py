@@ -103,7 +103,7 @@ def _marks(until: str, state: str, deselected: str, stale: bool | None) -> tuple
     words = {
         until: bool(until),
         "not listed by MAST any more, kept here": state == GONE,
-        "not selected by the config any more": bool(deselected),
+        f"not selected by the config any more, last checked on {deselected[:10]}": bool(deselected),
         "queued at MAST for reprocessing": bool(stale),
     }
     return tuple(each for each, is_so in words.items() if is_so)
