@@ -1,5 +1,6 @@
 """Sizes, times, counts, tables and lists, formatted for people."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
@@ -13,6 +14,7 @@ from jwmirror.core.model.stored import GONE, PRESENT
 STATES = {PRESENT: "listed at MAST", GONE: "no longer listed"}
 SHOWN = 20  # lines of a list, unless the user wants all
 KINDS = {"marked": "with equal content and new information"}  # of changes, in words
+_CONFIG_FOLDER = re.compile(r"\bline (\d+) of .*/")
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -36,6 +38,14 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def exclusive_count(files: int, made: int) -> str:
+    """Return how many files are exclusive, in words; "" for none."""
+    from_them = f"{count(made, 'file')} made from exclusive data" if made else ""
+    return " and ".join(
+        filter(None, (f"{count(files, 'file')} of MAST" if files else "", from_them))
+    )
+
+
 def ranges(numbers: Sequence[int]) -> str:
     """Return ascending numbers with their runs shortened: 1-3, 5."""
     runs: list[list[int]] = []
@@ -52,6 +62,11 @@ def change_signs(counts: dict[str, int]) -> str:
     signs = {"new": "+", "changed": "~", "gone": "-", "marked": "="}
     found = (f"{sign}{counts[kind]}" for kind, sign in signs.items() if counts.get(kind))
     return " ".join(found) or "no difference"
+
+
+def without_folder(cause: str) -> str:
+    """Return a cause in words, with the name of the config file without its folder."""
+    return _CONFIG_FOLDER.sub(r"line \1 of ", cause)
 
 
 def reason_text(reason: Reason) -> str:

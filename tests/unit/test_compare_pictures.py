@@ -16,6 +16,7 @@ from astropy.table import Table
 
 import jwmirror
 from jwmirror.compare.pictures import FileRow, Pair, draw, draw_all, many, pairs
+from jwmirror.compare.pictures.builder import percent
 from jwmirror.compare.pictures.pixels import BlockMeans
 from jwmirror.compare.pictures.records import DrawingTask
 from jwmirror.compare.pictures.rendering.stretches import (
@@ -117,7 +118,7 @@ def test_statistics_of_a_mosaic(images):
     """A quarter of the pixels differs by one error."""
     mosaic = drawn(images, MOSAIC)
 
-    assert mosaic.summary == "25 % of the pixels changed, by 1 sigma (median of those)"
+    assert mosaic.summary == "25 % of the pixels with a value differ, by 1 sigma (median of those)"
     assert numbers(mosaic)["pixels that differ"] == "25 %"
     assert numbers(mosaic)["difference over error (16, 50, 84 %)"] == "0, 0, 1"
     assert numbers(mosaic)["pixels without value"] == "3 \u2192 3"
@@ -126,6 +127,46 @@ def test_statistics_of_a_mosaic(images):
     ]
     assert all(panel.alt and panel.width >= 270 for panel in mosaic.panels)
     assert "north is up" in mosaic.notes
+
+
+def test_a_change_of_few_pixels_has_its_largest_one(tmp_path):
+    """Percentiles of all pixels would say nothing; versions of one recipe change."""
+    Toy().write(tmp_path / "old")
+    toy = Toy()
+    toy.hdus["SCI"].data[10, 10:13] -= 2.0
+    toy.write(tmp_path / "new")
+
+    mosaic = drawn(tmp_path, MOSAIC, kind="change")
+
+    assert "of the pixels with a value changed, by" in mosaic.summary
+    assert numbers(mosaic)["largest difference"] == "\u22122"
+    assert not [name for name in numbers(mosaic) if "16, 50, 84" in name]
+    assert (mosaic.typical, mosaic.unit, mosaic.moved) == (4.0, "sigma", "")
+    (share,) = [item for item in mosaic.statistics if item.name == "pixels that differ"]
+    assert share.unit.endswith("pixels with a value (3)")
+
+
+def test_a_background_that_moved_is_told(tmp_path):
+    """Most pixels differ by about the same amount."""
+    Toy().write(tmp_path / "old")
+    toy = Toy()
+    toy.hdus["SCI"].data += 0.75
+    toy.hdus["SCI"].data[0, :5] += 3.0
+    toy.write(tmp_path / "new")
+
+    mosaic = drawn(tmp_path, MOSAIC, kind="change")
+
+    assert mosaic.moved.startswith("+0.75")
+    assert f"most pixels differ by about {mosaic.moved}: the background moved" in mosaic.notes
+
+
+@pytest.mark.parametrize(
+    ("fraction", "words"),
+    [(1.0, "100 %"), (0.99996, ">99.99 %"), (0.9996, "99.96 %"), (0.25, "25 %"), (0.0, "0 %")],
+)
+def test_a_hundred_percent_is_all(fraction, words):
+    """Nor is a small part rounded to none."""
+    assert percent(fraction) == words and percent(1e-6) == "<0.01 %"
 
 
 def test_missing_pixels_are_grey_and_the_first_row_is_below(images):
@@ -215,7 +256,7 @@ def test_a_shift_by_whole_pixels_is_undone(tmp_path):
 
     mosaic = drawn(tmp_path, MOSAIC)
 
-    assert mosaic.summary == "all pixels are equal"
+    assert mosaic.summary == "all pixels with a value are equal"
     assert "aligned by a shift of -7, -4 whole pixels (x, y)" in mosaic.notes[0]
     assert "difference.png" in [panel.file for panel in mosaic.panels]
 
@@ -292,7 +333,7 @@ def test_of_many_slits_the_first_with_values_is_drawn(tmp_path):
 
     slits = drawn(tmp_path, RATE.replace("rate", "cal"))
 
-    assert slits.summary == "100 % of the pixels changed, by 2 sigma (median of those)"
+    assert slits.summary == "100 % of the pixels with a value differ, by 2 sigma (median of those)"
     assert "of the 3 images in the file, SCI,2 is shown and measured" in slits.notes
 
 
@@ -387,7 +428,7 @@ def test_of_many_sources_those_that_changed_most_are_drawn(tmp_path):
     ]
     assert spectra.notes == ("6 of 39 spectra that differ are shown: those that changed most",)
     assert numbers(spectra)["wavelengths that differ"] == "97.5 %"
-    assert spectra.summary == "97.5 % of the wavelengths changed, by 2 sigma (median of those)"
+    assert spectra.summary == "97.5 % of the wavelengths differ, by 2 sigma (median of those)"
 
 
 def test_spectra_of_other_wavelengths_are_interpolated(tmp_path):
@@ -397,7 +438,7 @@ def test_spectra_of_other_wavelengths_are_interpolated(tmp_path):
 
     spectra = drawn(tmp_path, SPECTRA)
 
-    assert spectra.summary == "100 % of the wavelengths changed, by 1 sigma (median of those)"
+    assert spectra.summary == "100 % of the wavelengths differ, by 1 sigma (median of those)"
     assert any("interpolated" in note for note in spectra.notes)
 
 

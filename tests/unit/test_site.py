@@ -16,8 +16,10 @@ import pytest
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import write_bytes
 from jwmirror.core.model import Poll, write
+from jwmirror.core.model.history.causes import Cause
 from jwmirror.core.model.run import Stop
 from jwmirror.services.run.site import write_site
+from jwmirror.store import runs
 from jwmirror.store.access import exclusive_site, public_site
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
@@ -241,6 +243,56 @@ def test_a_build_that_was_killed_is_completed(small_mirror, monkeypatch):
     assert broken_links(site) == [] and (site / "index.html").exists()
 
 
+def test_files_made_before_their_raw_data_were_replaced_say_so(small_mirror):
+    """Each kind of file has its own date."""
+    small_mirror.hold(f"{EXPOSURE}_uncal.fits", image_writer(1.0), date="2026-02-19T00:00:00")
+    small_mirror.hold(f"{EXPOSURE}_cal.fits", image_writer(1.0), date="2026-01-01T00:00:00")
+    small_mirror.publish("newer raw data")
+
+    pages = pages_of(write_pages(mirror=small_mirror.root).parent)
+
+    text = pages["observations/jw01345-o001.html"].text
+    assert "2026-01-01: cal 2026-02-19: uncal" in text
+    assert "made before its raw data were replaced (2026-02-19) (1 of 2)" in text
+
+
+def test_undecided_files_are_named_with_what_to_do(small_mirror):
+    """On the page of all that needs attention, and on the one of their observation."""
+    name = f"{MOSAIC}_cat.ecsv"
+    runs.write_undecided(
+        small_mirror.root, {f"mast:JWST/product/{name}": "2026-03-01T10:00:00+00:00"}
+    )
+
+    pages = pages_of(write_pages(mirror=small_mirror.root).parent)
+
+    for page in ("attention.html", "observations/jw01345-o001.html", "programs/jw01345.html"):
+        assert f"{name} MAST lists no checksum of it" in pages[page].text
+        assert "archive.recheck_gb_per_run" in pages[page].text
+
+
+def test_the_folder_of_the_config_is_on_no_page(small_mirror):
+    """Its name and the line are; nor is it in a feed."""
+    cause = Cause(
+        kind="parameter",
+        what="jump.rejection_threshold",
+        old="4.0",
+        new="7.0",
+        recipe="deep",
+        stage="detector1",
+        where="line 47 of /home/me/my data (old)/config.yaml",
+        files=1,
+    )
+    rows = list(Generations(small_mirror.root).entries())[:-1]
+    Generations(small_mirror.root).publish(rows, "said", {}, explain=lambda *_: (cause,))
+
+    site = write_pages(mirror=small_mirror.root).parent
+
+    texts = {path.name: path.read_text() for path in site.rglob("*") if path.is_file()}
+    assert not [name for name, text in texts.items() if "/home/me" in text]
+    for name in ("index.html", "2.html", "feed.xml", "feed.json"):
+        assert "line 47 of config.yaml" in texts[name]
+
+
 # ---- exclusive data --------------------------------------------------------------------------
 
 
@@ -283,6 +335,40 @@ def test_the_public_site_has_no_byte_of_exclusive_data(exclusive_mirror):
     everything = "".join(path.read_text() for path in complete.rglob("*.html"))
     assert "6.25" in everything and f"{SECRET}_rate" in everything
     assert broken_links(public) == [] == broken_links(complete)
+
+
+def test_what_is_made_of_exclusive_data_says_until_when(exclusive_mirror):
+    """On the pages of mosaics, observations and products, and in the counts of all pages."""
+    mosaic = MOSAIC.replace("jw01345-o001", "jw02345-o001")
+    cal = exclusive_mirror.make(
+        made_from("image2", SECRET, f"{SECRET}_rate.fits"), f"{SECRET}_cal.fits", image_writer(7.6)
+    ).files[0]
+    made = made_from("image3", mosaic, cal.filename)
+    exclusive_mirror.make(made, f"{mosaic}_i2d.fits", image_writer(7.7))
+    exclusive_mirror.hold(f"{mosaic}_i2d.fits", image_writer(7.8), program=2345, exclusive=True)
+    exclusive_mirror.rows = {
+        (path := row.path.replace("jw01345/o001/jw02345", "jw02345/o001/jw02345")): replace(
+            row, path=path
+        )
+        for row in exclusive_mirror.rows.values()
+    }
+    exclusive_mirror.publish("a mosaic")
+
+    complete = pages_of(write_pages(mirror=exclusive_mirror.root).parent)
+
+    words = "exclusive until 2099-05-06 (made from exclusive data)"
+    for page in ("mosaics", "observations/jw02345-o001", f"products/{mosaic}"):
+        assert words in complete[f"{page}.html"].text
+    counts = "2 files of MAST and 3 files made from exclusive data"
+    for page in ("index", "releases"):
+        assert counts in complete[f"{page}.html"].text
+    days = complete["releases.html"].text
+    assert days.index("2099-05 ") < days.index("Date not known")
+    public = pages_of(public_site(exclusive_mirror.root))
+    assert "2 files of MAST are exclusive" in public["releases.html"].text
+    of_mosaics = public["mosaics.html"]
+    assert mosaic in of_mosaics.text and words not in of_mosaics.text
+    assert not [each for each in of_mosaics.addresses if "jw02345/o001" in each]
 
 
 def test_the_complete_site_is_closed_at_every_moment(exclusive_mirror, monkeypatch):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from jwmirror.compare.pictures.records import (
+    CHANGE,
     VERSION,
     DrawnComparison,
     DrawnPanel,
@@ -16,6 +17,7 @@ from jwmirror.core.printing import printable
 
 MAX_UNIT = 40  # characters
 PERCENTILES = (16, 50, 84)
+FEW = 0.16  # of the values: if fewer differ, percentiles of all say nothing
 SIGMA = "sigma"
 
 
@@ -26,6 +28,10 @@ class Drawing:
     pair: Pair
     folder: Path
     summary: str = ""
+    fraction: float | None = None
+    typical: float | None = None
+    unit: str = ""
+    moved: str = ""
     panels: list[DrawnPanel] = field(default_factory=list)
     statistics: list[Statistic] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -43,26 +49,33 @@ class Drawing:
         """Add a number to the table."""
         self.statistics.append(Statistic(name=name, value=value, unit=unit))
 
-    def state_fraction(self, name: str, count: int, total: int) -> None:
-        """Add a count as a fraction of a total."""
-        self.state(name, percent(count / total if total else 0.0), f"of {total:,}")
+    def state_fraction(self, name: str, count: int, total: int, what: str = "") -> None:
+        """Add a count as a fraction of a total, and what that counts."""
+        share = percent(count / total if total else 0.0)
+        self.state(name, share, f"of the {total:,} {what or 'values'} ({count:,})")
 
     def state_percentiles(self, name: str, values: np.ndarray, unit: str) -> None:
-        """Add the percentiles of finite values, if there are any."""
-        if len(values):
+        """Add the percentiles of finite values; where few are not 0, the largest one instead."""
+        differing = np.count_nonzero(values)
+        if differing and differing < FEW * len(values):
+            largest = f"{values[np.argmax(np.abs(values))]:.3g}".replace("-", "\u2212")
+            self.state(f"largest {name}", largest, unit)
+        elif len(values):
             numbers = ", ".join(f"{value:.3g}" for value in np.percentile(values, PERCENTILES))
             self.state(f"{name} (16, 50, 84 %)", numbers.replace("-", "\u2212"), unit)
 
     def summarize(self, what: str, count: int, total: int, sizes: np.ndarray, unit: str) -> None:
         """Say in one line how many changed, and by how much: the median of |sizes| above 0."""
+        self.fraction = count / total if total else None
         if not count:
             self.summary = f"all {what} are equal"
             return
-        self.summary = f"{percent(count / total)} of the {what} changed"
+        verb = "changed" if self.pair.kind == CHANGE else "differ"
+        self.summary = f"{percent(count / total)} of the {what} {verb}"
         sizes = np.abs(sizes[sizes != 0])
         if len(sizes):
-            typical = f"{np.median(sizes):.2g} {unit}".strip()
-            self.summary += f", by {typical} (median of those)"
+            self.typical, self.unit = float(np.median(sizes)), unit
+            self.summary += f", by {f'{self.typical:.2g} {unit}'.strip()} (median of those)"
 
     def note(self, *texts: str) -> None:
         """Add sentences; empty ones are left out."""
@@ -77,6 +90,10 @@ class Drawing:
             kind=self.pair.kind,
             title=f"{self.pair.filename}: {self.pair.title}",
             summary=self.summary,
+            fraction=self.fraction,
+            typical=self.typical,
+            unit=self.unit,
+            moved=self.moved,
             panels=tuple(self.panels),
             statistics=tuple(self.statistics),
             notes=tuple(printable(note) for note in self.notes),
@@ -93,4 +110,6 @@ def percent(fraction: float) -> str:
     """Return a fraction in percent; a small one is not rounded to none, nor a large one to all."""
     if 0 < fraction < 1e-4:
         return "<0.01 %"
-    return ">99.99 %" if 0.9999 < fraction < 1 else f"{100 * fraction:.3g} %"
+    if fraction < 0.99 or fraction == 1:
+        return f"{100 * fraction:.3g} %"
+    return f"{100 * fraction:.2f} %" if fraction < 0.9999 else ">99.99 %"

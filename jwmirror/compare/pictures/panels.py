@@ -6,6 +6,7 @@ import numpy as np
 
 from jwmirror.compare.pictures.builder import SIGMA, Drawing
 from jwmirror.compare.pictures.pixels import ImageResult, MapSet
+from jwmirror.compare.pictures.records import CHANGE
 from jwmirror.compare.pictures.rendering.lineplots import histogram
 from jwmirror.compare.pictures.rendering.palettes import (
     DIVERGING,
@@ -25,6 +26,9 @@ from jwmirror.compare.pictures.rendering.stretches import (
     median_and_scatter,
     ratio_stretch,
 )
+
+VALUED = "pixels with a value"
+OFFSET = 3  # scatters of the differences, above which most pixels differ alike
 
 
 def draw_maps(
@@ -132,7 +136,7 @@ def describe(drawing: Drawing, result: ImageResult, unit: str) -> None:
         drawing.state(name, _both(values), unit)
     if result.maps.difference is None:
         return
-    drawing.state_fraction("pixels that differ", totals.changed, totals.pixels)
+    drawing.state_fraction("pixels that differ", totals.changed, totals.pixels, VALUED)
     if totals.old_nan or totals.new_nan:
         drawing.state("pixels without value", f"{totals.old_nan:,} \u2192 {totals.new_nan:,}")
     drawing.state_percentiles("difference", totals.sample("delta"), unit)
@@ -142,7 +146,19 @@ def describe(drawing: Drawing, result: ImageResult, unit: str) -> None:
         drawing.note("the files have no errors (ERR) to compare the difference with")
     sizes = totals.sample("ratio" if result.has_errors else "delta")
     changed = totals.changed, totals.pixels
-    drawing.summarize("pixels", *changed, sizes, SIGMA if result.has_errors else unit)
+    _state_offset(drawing, totals.sample("delta"), unit)
+    drawing.summarize(VALUED, *changed, sizes, SIGMA if result.has_errors else unit)
+
+
+def _state_offset(drawing: Drawing, deltas: np.ndarray, unit: str) -> None:
+    """Say that most pixels differ by about the same amount, if they do."""
+    if np.count_nonzero(deltas) <= len(deltas) / 2:
+        return
+    offset, scatter = median_and_scatter(deltas)
+    if abs(offset) > OFFSET * scatter:
+        drawing.moved = f"{offset:+.2g} {unit}".strip().replace("-", "\u2212")
+        verb = "moved" if drawing.pair.kind == CHANGE else "differs"
+        drawing.note(f"most pixels differ by about {drawing.moved}: the background {verb}")
 
 
 def _both(values: Sequence[float | None]) -> str:

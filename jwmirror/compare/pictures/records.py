@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from jwmirror.core.jsonio import digest
 from jwmirror.core.model import UPSTREAM
 
-VERSION = 1  # of the drawings: 1 more with each change of them; kept ones are drawn again
+VERSION = 2  # of the drawings: 1 more with each change of them; kept ones are drawn again
 RECORD = "comparison.json"  # in the folder of a pair
 MAX_STEM = 120  # characters of a file name in the name of a folder
 _UNSAFE = re.compile(r"[^a-z0-9_-]+")
@@ -105,6 +105,10 @@ class DrawnComparison:
     kind: PairKind
     title: str
     summary: str = ""  # in one line: pixels of SCI changed by 0.4 sigma (median)
+    fraction: float | None = None  # of the values that differ; None: they cannot be compared
+    typical: float | None = None  # median of |difference| where there is one, in `unit`
+    unit: str = ""
+    moved: str = ""  # by how much most pixels differ alike, as if the background moved
     panels: tuple[DrawnPanel, ...] = ()
     statistics: tuple[Statistic, ...] = ()
     notes: tuple[str, ...] = ()

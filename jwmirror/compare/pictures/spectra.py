@@ -212,7 +212,7 @@ def describe_curves(drawing: Drawing, what: str, changes: list[SpectrumChange]) 
     ratios = np.concatenate([change.over_error for change in changes])
     deltas = deltas[np.isfinite(deltas)]
     count, unit = int(np.count_nonzero(deltas)), changes[0].new.units[1]
-    drawing.state_fraction(f"{what} that differ", count, len(deltas))
+    drawing.state_fraction(f"{what} that differ", count, len(deltas), what)
     drawing.state_percentiles("difference", deltas, unit)
     drawing.state_percentiles("difference over error", ratios, SIGMA)
     has_errors = bool(len(ratios))

@@ -25,7 +25,7 @@ class RootFiles(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     files: tuple[FileLink, ...]
     cal_ver: str = ""
     crds_ctx: str = ""
-    made: str = ""  # day
+    made: tuple[str, ...] = ()  # days, with the kinds of files
     quality: str = ""  # in words
     marks: tuple[str, ...] = ()  # exclusive until..., not listed any more...
     page: str = ""  # of its history
@@ -72,11 +72,13 @@ class ReleaseDay:
     """Files whose exclusive access ends on one day."""
 
     day: str  # ISO; "": it is not known
-    words: str  # how MAST states it
+    remark: str  # what else MAST says of it
     program: str  # jw01345
     observation: str  # o001
     page: str
-    files: int
+    files: int  # of MAST
+    kinds: str  # which these are: 3 uncal, 3 rate
+    made: int = 0  # files that recipes made from exclusive data
 
     @property
     def month(self) -> str:
@@ -128,7 +130,7 @@ class ProgramSummary:
     bytes: int
     recipes: str
     attention: int
-    exclusive: int  # files
+    exclusive: str  # files of MAST, and made from them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,6 +268,7 @@ class ResultVersion:
     steps: dict[str, str]  # step -> COMPLETE, SKIPPED, FAILED
     measured: dict[str, dict[str, float]]  # file -> quantity -> value
     log: str  # path below the mirror; "" if it is not there
+    access: str  # until when it is exclusive, in words
     excluded: dict[str, str]
 
 
@@ -343,7 +346,8 @@ class ReleasesPage:
 
     releases: tuple[ReleaseDay, ...]
     in_all: int
-    files: int
+    files: int  # of MAST
+    made: int  # from them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -381,7 +385,8 @@ class IndexPage:
     programs_in_all: int
     releases: tuple[ReleaseDay, ...]
     releases_in_all: int
-    exclusive: int  # files
+    exclusive: int  # files of MAST
+    exclusive_made: int  # files made from them
     mosaics: int
     recommended: int  # mosaics with a version to use
     parameter_change: Link | None

@@ -78,6 +78,7 @@ def _environment() -> Any:  # jinja2.Environment: imported when a page is made
     environment.globals |= {
         "addresses": addresses,
         "count": formatting.count,
+        "exclusive": formatting.exclusive_count,
         "limit": MAX_ROWS,
         "version": __version__,
         "style": style,

@@ -1,11 +1,12 @@
 """What needs attention, as groups of notices. Pure: the state of a mirror in, notices out."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model.product import WITHHELD
 from jwmirror.core.names import program_and_observation
+from jwmirror.report.formatting import minute, without_folder
 from jwmirror.report.quality import caveat_text, is_accepted, quality_text
 from jwmirror.report.site.records import Level, Notice, NoticeGroup
 from jwmirror.report.status import ReferenceNotice, Status
@@ -17,11 +18,17 @@ PageOf = Callable[[str], str]  # of the name of a file or product: the address o
 IsHidden = Callable[[str], bool]  # of such a name: the site must not show what is said of it
 
 
-def notice_groups(status: Status, page_of: PageOf, is_hidden: IsHidden) -> tuple[NoticeGroup, ...]:
-    """Return all that needs attention, the worst first; what is hidden is counted."""
+def notice_groups(
+    status: Status, undecided: Mapping[str, str], page_of: PageOf, is_hidden: IsHidden
+) -> tuple[NoticeGroup, ...]:
+    """Return all that needs attention, the worst first; what is hidden is counted.
+
+    `undecided` are files that may have changed at MAST without a sign of it: since when (ISO).
+    """
     groups = []
     for name, title, level, notices_of in KINDS:
-        notices = [replace(each, page=page_of(each.subject)) for each in notices_of(status)]
+        found = _undecided(undecided) if name == "undecided" else notices_of(status)
+        notices = [replace(each, page=page_of(each.subject)) for each in found]
         shown = tuple(each for each in notices if not is_hidden(each.subject))
         if notices:
             groups.append(
@@ -137,12 +144,14 @@ def _rollback(status: Status) -> Iterator[Notice]:
     if status.hold:
         yield Notice(
             subject=status.hold.notice(number),
-            why=("what is not shown:", *status.undone) if status.undone else (),
+            why=("what is not shown:", *map(without_folder, status.undone))
+            if status.undone
+            else (),
         )
     elif status.undone:
         yield Notice(
             subject=f"generation {number} is shown after a rollback",
-            why=("the next run publishes again:", *status.undone),
+            why=("the next run publishes again:", *map(without_folder, status.undone)),
         )
 
 
@@ -158,13 +167,19 @@ def _made_with(notice: ReferenceNotice) -> Iterator[str]:
 def _notes(status: Status) -> Iterator[Notice]:
     if status.limited_to:
         yield Notice(subject="the last run asked MAST about parts of the programs only")
-    if status.undecided.files:
-        yield Notice(
-            subject=f"{status.undecided.files:,} files may have changed at MAST without a sign of "
-            f"it, since {status.undecided.since[:10]}"
-        )
     for note in status.notes:
-        yield Notice(subject=note)
+        yield Notice(subject=without_folder(note))
+
+
+def _undecided(undecided: Mapping[str, str]) -> Iterator[Notice]:
+    """Yield the files that may have changed without a sign, in the words of `jwmirror status`."""
+    for file, since in sorted(undecided.items()):
+        why = (
+            "MAST lists no checksum of it, so that a change may show no sign; not compared since "
+            f"{minute(since)}",
+            "to read such files again in each run, set archive.recheck_gb_per_run in the config",
+        )
+        yield Notice(subject=file, why=why)
 
 
 # id, title, level, function; the first ones are the worst
@@ -182,6 +197,7 @@ KINDS: tuple[tuple[str, str, Level, Callable[[Status], Iterator[Notice]]], ...] 
     ("incomplete", "associations with members that MAST does not list", "warn", _incomplete),
     ("unmatched", "selected in the config, but not found at MAST", "warn", _unmatched),
     ("blocks", "where-blocks that were not applied", "warn", _not_applied),
-    ("remarks", "remarks", "warn", _notes),
+    ("undecided", "undecided: may have changed at MAST without a sign", "warn", lambda _: iter(())),
+    ("notes", "about the config and the last run", "warn", _notes),
     ("excluded", "excluded by recipes", "note", _excluded),
 )

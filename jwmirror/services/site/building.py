@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -130,7 +131,9 @@ class SiteBuilder:
 
     @cached_property
     def _groups(self) -> tuple[NoticeGroup, ...]:
-        return notice_groups(self._state.status, self._page_of_name, self._is_hidden_name)
+        return notice_groups(
+            self._state.status, self._state.undecided, self._page_of_name, self._is_hidden_name
+        )
 
     @cached_property
     def _groups_by_place(self) -> dict[places.Place, list[NoticeGroup]]:
@@ -264,7 +267,7 @@ class SiteBuilder:
         by_program = group_by(self._summaries.values(), lambda each: each.program)
         programs = list(by_program)
         for program, summaries in by_program.items():
-            own = [group for group in self._groups if _is_about(group, program)]
+            own = [about for group in self._groups if (about := _about(group, program)).notices]
             of_program = [each for each in self._releases if each.program == program]
             page_of_program = places.program_page(program, summaries, own, of_program, programs)
             self.pages.add(addresses.program_address(program), "program.html", page_of_program)
@@ -272,7 +275,9 @@ class SiteBuilder:
     def _add_single_pages(self) -> None:
         releases = self._releases[:MOST_RELEASES]
         in_all, number = len(self._releases), self._state.current.number
-        page = ReleasesPage(releases=releases, in_all=in_all, files=self._exclusive)
+        page = ReleasesPage(
+            releases=releases, in_all=in_all, files=self._exclusive, made=self._exclusive_made
+        )
         self.pages.add(addresses.RELEASES, "releases.html", page)
         attention = AttentionPage(
             groups=self._groups, run=self._state.status.run or "", generation=number
@@ -291,6 +296,10 @@ class SiteBuilder:
     def _exclusive(self) -> int:
         return sum(each.files for each in self._releases)
 
+    @property
+    def _exclusive_made(self) -> int:
+        return sum(each.made for each in self._releases)
+
     @cached_property
     def _mosaics(self) -> tuple[Mosaic, ...]:
         outdated = self._state.status.out_of_date
@@ -301,6 +310,7 @@ class SiteBuilder:
             self._product_pages,
             frozenset((each.recipe, each.product) for each in outdated),
             self._is_hidden_row,
+            self._is_public,
         )
 
     def _index(self) -> IndexPage:
@@ -324,6 +334,7 @@ class SiteBuilder:
             releases=self._releases[:NEXT_RELEASES],
             releases_in_all=len(self._releases),
             exclusive=self._exclusive,
+            exclusive_made=self._exclusive_made,
             mosaics=len(recommended),
             recommended=sum(recommended),
             parameter_change=parameter_change(state.history, state.listed),
@@ -341,5 +352,7 @@ class SiteBuilder:
             self.pages.add(addresses.CITATION, "cite.html", page, what)
 
 
-def _is_about(group: NoticeGroup, program: str) -> bool:
-    return any(place_named(notice.subject)[0] == program for notice in group.notices)
+def _about(group: NoticeGroup, program: str) -> NoticeGroup:
+    """Return a group with its notices about a program."""
+    own = [each for each in group.notices if place_named(each.subject)[0] == program]
+    return replace(group, notices=tuple(own), hidden=0)

@@ -8,6 +8,7 @@ from jwmirror.report.formatting import change_signs, count
 from jwmirror.report.site.addresses import ATTENTION, generation_address
 from jwmirror.report.site.feeds import Feed, FeedEntry
 from jwmirror.report.site.records import NoticeGroup
+from jwmirror.services.site.generation_pages import causes_of
 from jwmirror.services.site.state import MirrorState
 from jwmirror.store.maintenance.retention import HEAD
 from jwmirror.store.runs import started_at
@@ -41,7 +42,7 @@ def _generations(state: MirrorState) -> Iterator[FeedEntry]:
     listed = set(state.listed)
     for generation in state.history.generations[:MOST]:
         number = generation.number
-        causes = generation.what_happened
+        causes = causes_of(generation)
         yield FeedEntry(
             name=f"generation/{number}",
             kind="generation",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from jwmirror.core.model.stored import Generation, Setup
 from jwmirror.core.names import root_and_suffix
+from jwmirror.report.formatting import without_folder
 from jwmirror.report.history import History
 from jwmirror.report.site import addresses
 from jwmirror.report.site.records import (
@@ -52,7 +53,7 @@ def timeline(history: History, numbers: Collection[int]) -> tuple[TimelineEntry,
         TimelineEntry(
             number=each.number,
             made_at=each.made_at,
-            causes=each.what_happened[:MOST_CAUSES],
+            causes=causes_of(each)[:MOST_CAUSES],
             more=len(each.what_happened[MOST_CAUSES:]),
             counts=each.counts,
             context=each.facts.get("context", ""),
@@ -73,9 +74,15 @@ def parameter_change(history: History, numbers: Collection[int]) -> Link | None:
     return None
 
 
+def causes_of(generation: Generation) -> tuple[str, ...]:
+    """Return the causes of a generation in words, which name no folder of the config."""
+    return tuple(map(without_folder, generation.what_happened))
+
+
 def parameter_causes(generation: Generation) -> tuple[str, ...]:
     """Return the causes of a generation that are parameters, in words."""
-    return tuple(str(cause) for cause in generation.causes if cause.kind == "parameter")
+    found = (cause for cause in generation.causes if cause.kind == "parameter")
+    return tuple(without_folder(str(cause)) for cause in found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +124,7 @@ def generation_page(
         made_at=generation.made_at,
         run=generation.facts.get("run", ""),
         context=generation.facts.get("context", ""),
-        causes=generation.what_happened,
+        causes=causes_of(generation),
         parameters=parameter_causes(generation),
         counts=generation.counts,
         parent=generation.parent,

@@ -39,6 +39,25 @@ class MadeRecord(msgspec.Struct, frozen=True):
     made_at: str = ""
 
 
+class Contents(msgspec.Struct, frozen=True):
+    """The contents of an input."""
+
+    sha256: str = ""
+    identity: str = ""
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """The part of a derivation that names inputs."""
+
+    inputs: tuple[Contents, ...] = ()
+
+
+class InputRecord(msgspec.Struct, frozen=True):
+    """The part of a result's record that names its inputs."""
+
+    derivation: Inputs
+
+
 class MadeResults:
     """The records of results, and jwst's defaults, for the pages of one mirror."""
 
@@ -47,6 +66,7 @@ class MadeResults:
         self._set = {recipe.name: _names_set(recipe) for recipe in recipes}
         self.record = cache(self._record)
         self.made_by = cache(self._made_by)
+        self.inputs = cache(self._inputs)
         self._defaults = cache(self._read_defaults)
 
     def _record(self, key: str) -> ProvenanceRecord | None:
@@ -59,6 +79,13 @@ class MadeResults:
             made = read(self._provenance.path(key), MadeRecord)
             return made.derivation.engine.get("jwst", ""), made.made_at[:10]
         return "", ""
+
+    def _inputs(self, key: str) -> tuple[str, ...]:
+        """Return the contents of the inputs of a result: sha256 and identities."""
+        with suppress(StoreError, FileNotFoundError):
+            inputs = read(self._provenance.path(key), InputRecord).derivation.inputs
+            return tuple(c for each in inputs for c in (each.sha256, each.identity) if c)
+        return ()
 
     # ---- one result ----------------------------------------------------------------------------
 
@@ -106,6 +133,7 @@ class MadeResults:
             measured=dict(measured.files) if measured else {},
             log=self._log_of(made.product, record.made_at),
             excluded=dict(record.excluded),
+            access=first.access,
         )
 
     def measured_changes(self, old: str, new: str, filename: str) -> tuple[MeasuredChange, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM
 from jwmirror.core.names import INSTRUMENTS, is_exposure_root, parse_combined
+from jwmirror.report.formatting import count, exclusive_count
 from jwmirror.report.site import addresses
 from jwmirror.report.site.records import (
     FileLink,
@@ -19,7 +20,7 @@ from jwmirror.report.site.records import (
     RootFiles,
     VersionCount,
 )
-from jwmirror.services.site.shown_rows import ShownRow
+from jwmirror.services.site.shown_rows import NOT_KNOWN, UNTIL, ShownRow
 
 Place = tuple[str, str]  # folders of program and observation
 Groups = Mapping[Place, Sequence[NoticeGroup]]
@@ -27,6 +28,8 @@ PageOf = Callable[[str], str]  # of a root: the address of its page, or ""
 MadeBy = Callable[[str], tuple[str, str]]  # of a key: version of jwst, and day
 MOST_LINES = 600  # of an observation
 MOST_OBSERVATIONS = 2_500  # pages
+PLAIN = (UNTIL, NOT_KNOWN)  # begin what the columns of a release say already
+UNKNOWN = "9999"  # a day after all others
 NAMED = 4  # values in a cell
 
 
@@ -42,7 +45,6 @@ def observation_summary(
     upstream = [row for row in rows if row.is_upstream]
     results = {(row.origin, row.key): row.quality for row in rows if row.key}
     counts = Counter(results.values())
-    exclusive = sorted({row.release for row in upstream if row.is_exclusive})
     return ObservationSummary(
         program=place[0],
         observation=place[1],
@@ -56,8 +58,18 @@ def observation_summary(
         recipes=_some(row.origin for row in rows if row.key),
         qualities=", ".join(f"{number:,} {word}" for word, number in sorted(counts.items())),
         attention=sum(group.number for group in groups if group.level != "note"),
-        exclusive=("until " + (exclusive[-1] or "an unknown date")) if exclusive else "",
+        exclusive=_until(upstream),
     )
+
+
+def _until(rows: Iterable[ShownRow]) -> str:
+    """Return until when files of MAST are exclusive, in words; "" if none is."""
+    days = Counter(row.release for row in rows if row.is_exclusive)
+    unknown = days.pop("", 0)
+    known = [f"until {max(days)}"] if days else []
+    if unknown:
+        known.append(f"{count(unknown, 'file')} without a known date")
+    return "; ".join(known)
 
 
 def _some(values: Iterable[str]) -> str:
@@ -129,6 +141,7 @@ def root_lines(
 def _line(rows: Sequence[ShownRow], page_of: PageOf, made_by: MadeBy, is_public: bool) -> RootFiles:
     first = rows[0]
     made = [made_by(row.key) if row.key else (row.cal_ver, row.made) for row in rows]
+    days = group_by(zip(rows, made, strict=True), lambda each: each[1][1])
     marks = Counter(mark for row in rows for mark in row.marks)
     return RootFiles(
         root=first.root,
@@ -138,7 +151,7 @@ def _line(rows: Sequence[ShownRow], page_of: PageOf, made_by: MadeBy, is_public:
         ),
         cal_ver=_some(version for version, _ in made),
         crds_ctx=_some(row.crds_ctx for row in rows),
-        made=max((day for _, day in made), default=""),
+        made=tuple(_day_of(day, group, rows) for day, group in sorted(days.items()) if day),
         quality=", ".join(dict.fromkeys(row.quality for row in rows if row.quality)),
         marks=tuple(
             mark if number == len(rows) else f"{mark} ({number} of {len(rows)})"
@@ -148,6 +161,12 @@ def _line(rows: Sequence[ShownRow], page_of: PageOf, made_by: MadeBy, is_public:
         bytes=sum(row.size for row in rows),
         number=len(rows),
     )
+
+
+def _day_of(day: str, group: Sequence[tuple[ShownRow, object]], rows: Sequence[ShownRow]) -> str:
+    """Return a day, with the kinds of files that were made then if others were made elsewhen."""
+    kinds = ", ".join(_label(row) for row, _ in group)
+    return day if len(group) == len(rows) else f"{day}: {kinds}"
 
 
 def _label(row: ShownRow) -> str:
@@ -163,7 +182,9 @@ def program_summaries(
     observations: Sequence[ObservationSummary], rows: Iterable[ShownRow]
 ) -> tuple[ProgramSummary, ...]:
     """Return one line on each program."""
+    rows = list(rows)
     exclusive = Counter(row.program for row in rows if row.is_exclusive)
+    made = Counter(row.program for row in rows if is_made_from_exclusive(row))
     return tuple(
         ProgramSummary(
             program=program,
@@ -173,7 +194,7 @@ def program_summaries(
             bytes=sum(each.bytes for each in group),
             recipes=_some(name for each in group for name in each.recipes.split(", ")),
             attention=sum(each.attention for each in group),
-            exclusive=exclusive[program],
+            exclusive=exclusive_count(exclusive[program], made[program]),
         )
         for program, group in sorted(group_by(observations, lambda each: each.program).items())
     )
@@ -209,17 +230,41 @@ def _program_link(program: str) -> Link:
 
 
 def release_calendar(rows: Iterable[ShownRow]) -> tuple[ReleaseDay, ...]:
-    """Return when exclusive files of MAST become public, by day and observation."""
-    exclusive = [row for row in rows if row.is_exclusive]
-    groups = group_by(exclusive, lambda row: (row.release or "9999", row.place, row.marks[0]))
+    """Return when exclusive files become public, by day and observation; unknown days are last.
+
+    Files that recipes made from exclusive data are counted with those of MAST.
+    """
+    exclusive = [row for row in rows if row.is_exclusive or is_made_from_exclusive(row)]
+    groups = group_by(exclusive, lambda row: (_day(row) or UNKNOWN, row.place, _remark(row)))
     return tuple(
-        ReleaseDay(
-            day=group[0].release,
-            words=words,
-            program=place[0],
-            observation=place[1],
-            page=addresses.observation_address(*place),
-            files=len(group),
-        )
-        for (_, place, words), group in sorted(groups.items())
+        _release("" if day == UNKNOWN else day, place, remark, group)
+        for (day, place, remark), group in sorted(groups.items())
+    )
+
+
+def is_made_from_exclusive(row: ShownRow) -> bool:
+    """Return whether a recipe made a file from exclusive data."""
+    return bool(row.key) and row.is_closed
+
+
+def _day(row: ShownRow) -> str:
+    return row.release or row.until
+
+
+def _remark(row: ShownRow) -> str:
+    """Return what is to be said of the access to a file of MAST besides the day."""
+    return "" if row.key or row.access.startswith(PLAIN) else row.access
+
+
+def _release(day: str, place: Place, remark: str, rows: Sequence[ShownRow]) -> ReleaseDay:
+    kinds = Counter(_label(row) for row in rows if row.is_upstream)
+    return ReleaseDay(
+        day=day,
+        remark=remark,
+        program=place[0],
+        observation=place[1],
+        page=addresses.observation_address(*place),
+        files=sum(kinds.values()),
+        kinds=", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items())),
+        made=sum(1 for row in rows if row.key),
     )

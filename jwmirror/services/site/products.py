@@ -146,6 +146,7 @@ def mosaics_of(
     pages: Mapping[str, str],
     out_of_date: frozenset[tuple[str, str]],
     hidden: Callable[[ShownRow], bool],
+    is_public: bool,
 ) -> tuple[Mosaic, ...]:
     """Return the versions of all mosaics and cubes, and which to use.
 
@@ -154,7 +155,7 @@ def mosaics_of(
     combined = [row for row in rows if _is_mosaic(row)]
     groups = group_by(combined, lambda row: (row.place, row.filename))
     return tuple(
-        _mosaic(group, entries, results, pages, out_of_date, hidden)
+        _mosaic(group, entries, results, pages, out_of_date, hidden, is_public)
         for _, group in sorted(groups.items())
     )
 
@@ -172,9 +173,12 @@ def _mosaic(
     pages: Mapping[str, str],
     out_of_date: frozenset[tuple[str, str]],
     hidden: Callable[[ShownRow], bool],
+    is_public: bool,
 ) -> Mosaic:
     shown = [row for row in rows if row.is_upstream or not hidden(row)]
-    versions = [_version(row, entries.get(row.path), results, out_of_date) for row in shown]
+    versions = [
+        _version(row, entries.get(row.path), results, out_of_date, is_public) for row in shown
+    ]
     first = rows[0]
     return Mosaic(
         filename=first.filename,
@@ -192,6 +196,7 @@ def _version(
     entry: Entry | None,
     results: MadeResults,
     out_of_date: frozenset[tuple[str, str]],
+    is_public: bool,
 ) -> MosaicVersion:
     quality = quality_of(entry) if entry else None
     version, made = results.made_by(row.key) if row.key else (row.cal_ver, row.made)
@@ -204,14 +209,14 @@ def _version(
         words = quality_text(quality) if quality else row.quality
     return MosaicVersion(
         origin=row.origin,
-        path=row.path,
+        path="" if is_public and row.is_closed else row.path,
         size=row.size,
         made=made,
         versions=", ".join(filter(None, (f"jwst {version}" if version else "", row.crds_ctx))),
         quality=words,
         caveats=tuple(caveat_text(caveat) for caveat in quality.caveats) if quality else (),
         marks=marks,
-        is_recommended=bool(row.key) and is_fine and not marks,
+        is_recommended=bool(row.key) and is_fine and set(marks) <= {row.access},
     )
 
 

@@ -1,11 +1,11 @@
 """The rows of the current generation, as a site shows them. Pure."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from jwmirror.core.model import UPSTREAM
 from jwmirror.core.model.stored import GONE
-from jwmirror.core.names import root_and_suffix
+from jwmirror.core.names import is_exposure_root, root_and_suffix
 from jwmirror.store.manifest import Entries
 
 COLUMNS = (
@@ -15,6 +15,9 @@ COLUMNS = (
     *("product_instrument", "product_filter", "product_pupil"),
 )
 NOT_MEASURED = "not measured"
+UNTIL, NOT_KNOWN = "exclusive until", "exclusive; the release date is not known"
+RAW = "uncal"
+BEFORE_RAW = "made before its raw data were replaced"
 
 
 class ShownRow(NamedTuple):
@@ -42,6 +45,8 @@ class ShownRow(NamedTuple):
     marks: tuple[str, ...]
     instrument: str
     filters: str
+    until: str = ""  # day, of a file that a recipe made from exclusive data
+    access: str = ""  # until when it is exclusive, in words: one of the marks
 
     @property
     def is_upstream(self) -> bool:
@@ -95,7 +100,91 @@ def _rows(entries: Entries, closed: Collection[str], today: str) -> Iterator[Sho
             marks=_marks(until, state, deselected, stale),
             instrument=instrument or "",
             filters=_filters(filter_, pupil),
+            access=until,
         )
+
+
+def with_origins(
+    rows: Iterable[ShownRow], inputs_of: Callable[[str], Collection[str]], today: str
+) -> list[ShownRow]:
+    """Return the rows with what follows from their inputs among the marks.
+
+    Of a result of exclusive data: until when it is exclusive. Of a file of MAST: that its raw data
+    were replaced since it was made. `inputs_of` a key are the contents (sha256, identities) of the
+    inputs of its result.
+    """
+    rows = list(rows)
+    release_of = _Releases(rows, inputs_of).of
+    raw = _raw_days(rows)
+    return [_with_origin(row, release_of, raw, today) for row in rows]
+
+
+class _Releases:
+    """The last release of the exclusive files that a result is made from."""
+
+    def __init__(self, rows: Iterable[ShownRow], inputs_of: Callable[[str], Collection[str]]):
+        self._inputs_of = inputs_of
+        self._days: dict[str, str] = {}  # by content of a file of MAST; "": not known
+        self._keys: dict[str, str] = {}  # by content of a result
+        self._found: dict[str, str | None] = {}  # by key
+        for row in rows:
+            for content in filter(None, (row.sha256, row.identity)):
+                if row.is_exclusive:
+                    self._days[content] = row.release
+                elif row.key and row.is_closed:
+                    self._keys[content] = row.key
+
+    def of(self, key: str) -> str | None:
+        """Return the day (ISO), "" if one is not known; None if it is made of no such file."""
+        if key not in self._found:
+            self._found[key] = None  # while its inputs are looked at
+            days = [self._of_content(content) for content in self._inputs_of(key)]
+            known = [day for day in days if day is not None]
+            self._found[key] = None if not known else "" if "" in known else max(known)
+        return self._found[key]
+
+    def _of_content(self, content: str) -> str | None:
+        if content in self._days:
+            return self._days[content]
+        return self.of(self._keys[content]) if content in self._keys else None
+
+
+def _raw_days(rows: Iterable[ShownRow]) -> dict[tuple[str, str, str], str]:
+    """Return the newest day of raw data, by exposure, and by observation and filter."""
+    days: dict[tuple[str, str, str], str] = {}
+    for row in rows:
+        if row.is_upstream and row.suffix == RAW and row.made:
+            for about in ((*row.place, row.root), (*row.place, f"{row.instrument} {row.filters}")):
+                days[about] = max(row.made, days.get(about, ""))
+    return days
+
+
+def _with_origin(
+    row: ShownRow,
+    release_of: Callable[[str], str | None],
+    raw: dict[tuple[str, str, str], str],
+    today: str,
+) -> ShownRow:
+    if row.key and row.is_closed:
+        day = release_of(row.key) or ""
+        access = _made_from_exclusive(day, today)
+        return row._replace(until=day, access=access, marks=(access, *row.marks))
+    if row.is_upstream and row.made and row.suffix != RAW:
+        setup = (*row.place, f"{row.instrument} {row.filters}")
+        of = setup if not is_exposure_root(row.root) else (*row.place, row.root)
+        if (day := raw.get(of, "")) > row.made:
+            return row._replace(marks=(*row.marks, f"{BEFORE_RAW} ({day})"))
+    return row
+
+
+def _made_from_exclusive(day: str, today: str) -> str:
+    if not day:
+        return "exclusive (made from exclusive data whose release date is not known)"
+    if day > today:
+        return f"{UNTIL} {day} (made from exclusive data)"
+    return (
+        f"exclusive (made from data that MAST withholds although the release date {day} has passed)"
+    )
 
 
 def _marks(until: str, state: str, deselected: str, stale: bool | None) -> tuple[str, ...]:
@@ -114,10 +203,10 @@ def exclusive_words(release: str | None, is_listed_so: bool, today: str) -> str:
     if not is_listed_so:
         return "exclusive (listed as public, given only with the token)"
     if not release:
-        return "exclusive; the release date is not known"
+        return NOT_KNOWN
     day = release[:10]
     return (
-        f"exclusive until {day}"
+        f"{UNTIL} {day}"
         if day > today
         else f"withheld by MAST although its release date {day} has passed"
     )

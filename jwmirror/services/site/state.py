@@ -30,12 +30,12 @@ from jwmirror.services.site.differences import (
 )
 from jwmirror.services.site.generation_pages import MOST_PAGES
 from jwmirror.services.site.made_results import MadeResults
-from jwmirror.services.site.shown_rows import ShownRow, shown_rows
+from jwmirror.services.site.shown_rows import ShownRow, shown_rows, with_origins
 from jwmirror.store.access import COLUMNS as ACCESS
 from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.pins import read_hold
 from jwmirror.store.rows.differences import CHANGED
-from jwmirror.store.runs import last_run
+from jwmirror.store.runs import last_run, read_undecided
 
 REASONS = 3  # of a changed result, in words
 
@@ -57,11 +57,11 @@ class MirrorState:
         self.entries = self.current.entries()
         self._access = self.generations.access()
         self.closed = self._access.closed(self.entries)
-        self.rows: list[ShownRow] = shown_rows(
-            self.entries, self.closed, datetime.now(UTC).date().isoformat()
-        )
         self.setup = self._setup(self.current)
         self.results = MadeResults(root, self.setup.recipes if self.setup else ())
+        today = datetime.now(UTC).date().isoformat()
+        rows = shown_rows(self.entries, self.closed, today)
+        self.rows: list[ShownRow] = with_origins(rows, self.results.inputs, today)
         self.reasons = cache(self._reasons)
         self.closed_around = cache(self._closed_around)
 
@@ -83,6 +83,12 @@ class MirrorState:
             undecided=undecided_since(self.root),
             undone=tuple(undone_causes(self.root, self.current, run)),
         )
+
+    @cached_property
+    def undecided(self) -> dict[str, str]:
+        """The files that may have changed at MAST without a sign of it: since when, by name."""
+        found = read_undecided(self.root)
+        return {uri.rpartition("/")[2]: since for uri, since in found.items()}
 
     @cached_property
     def history(self) -> History:
