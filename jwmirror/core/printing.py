@@ -152,3 +152,12 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction in percent; a small one is not rounded to none, nor a large one to all."""
+    if 0 < fraction < 1e-4:
+        return "<0.01 %"
+    if fraction < 0.99 or fraction == 1:
+        return f"{100 * fraction:.3g} %"
+    return f"{100 * fraction:.2f} %" if fraction < 0.9999 else ">99.99 %"

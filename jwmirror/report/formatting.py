@@ -15,6 +15,12 @@ STATES = {PRESENT: "listed at MAST", GONE: "no longer listed"}
 SHOWN = 20  # lines of a list, unless the user wants all
 KINDS = {"marked": "with equal content and new information"}  # of changes, in words
 _CONFIG_FOLDER = re.compile(r"\bline (\d+) of .*/")
+CHANGES = {  # of files in a generation, in words
+    "new": "new",
+    "changed": "changed",
+    "gone": "gone",
+    "marked": "with new information only",
+}
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -67,6 +73,12 @@ def change_signs(counts: dict[str, int]) -> str:
 def without_folder(cause: str) -> str:
     """Return a cause in words, with the name of the config file without its folder."""
     return _CONFIG_FOLDER.sub(r"line \1 of ", cause)
+
+
+def changes_in_words(counts: dict[str, int]) -> str:
+    """Return how many files differ in a generation: 3 new, 2 changed, 1 gone."""
+    found = (f"{counts[kind]:,} {words}" for kind, words in CHANGES.items() if counts.get(kind))
+    return ", ".join(found) or "no difference"
 
 
 def reason_text(reason: Reason) -> str:

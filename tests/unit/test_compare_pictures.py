@@ -16,7 +16,6 @@ from astropy.table import Table
 
 import jwmirror
 from jwmirror.compare.pictures import FileRow, Pair, draw, draw_all, many, pairs
-from jwmirror.compare.pictures.builder import percent
 from jwmirror.compare.pictures.pixels import BlockMeans
 from jwmirror.compare.pictures.records import DrawingTask
 from jwmirror.compare.pictures.rendering.stretches import (
@@ -24,6 +23,7 @@ from jwmirror.compare.pictures.rendering.stretches import (
     image_stretch,
     ratio_stretch,
 )
+from jwmirror.core.printing import percent
 from tests.setup.calibrated_image import SHAPE, SKY, Toy
 
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w_i2d.fits"

@@ -19,6 +19,8 @@ from jwmirror.core.model import Poll, write
 from jwmirror.core.model.history.causes import Cause
 from jwmirror.core.model.run import Stop
 from jwmirror.services.run.site import write_site
+from jwmirror.services.site.differences import DifferingFile
+from jwmirror.services.site.pictures import SitePictures, planned_pairs
 from jwmirror.store import runs
 from jwmirror.store.access import exclusive_site, public_site
 from jwmirror.store.generations import Generations
@@ -293,6 +295,31 @@ def test_the_folder_of_the_config_is_on_no_page(small_mirror):
         assert "line 47 of config.yaml" in texts[name]
 
 
+def test_two_sound_mosaics_say_how_they_differ(small_mirror):
+    """In parameters of any stage, but not of steps that leave a mosaic as it is."""
+    raw, rate, made = f"{EXPOSURE}_uncal.fits", f"{EXPOSURE}_rate.fits", {}
+    for recipe, jump, snr in (("deep", 4.5, 10.0), ("quick", 7.0, 8.0)):
+        parts = {
+            "rate": made_from("detector1", EXPOSURE, raw, jump={"limit": jump}),
+            "i2d": made_from("image3", MOSAIC, rate, source_catalog={"snr": snr}),
+        }
+        for suffix, derivation in parts.items():
+            name = f"{derivation.product}_{suffix}.fits"
+            small_mirror.make(derivation, name, image_writer(jump))
+            row = small_mirror.rows.pop(f"recalibrated/deep/jw01345/o001/{name}")
+            path = f"recalibrated/{recipe}/jw01345/o001/{name}"
+            facts = {"path": path, "origin": recipe, "identity": f"{jump}{name}"}
+            made[path] = small_mirror.rows[path] = replace(row, quality="sound", **facts)
+    small_mirror.rows |= made
+    small_mirror.publish("two recipes")
+
+    text = Page(write_pages(mirror=small_mirror.root).parent / "mosaics.html").text
+
+    assert "2 versions are sound, and up to date: those of recipe deep and recipe quick." in text
+    assert "They differ in detector1.jump.limit: 4.5 (deep), 7.0 (quick). Choose by these." in text
+    assert "source_catalog" not in text and "1 exposure" in text
+
+
 # ---- exclusive data --------------------------------------------------------------------------
 
 
@@ -503,6 +530,43 @@ def test_a_generation_shows_before_and_after(small_mirror):
     assert "img" not in waiting.tags
     assert "recipe deep, before and after" in drawn.text and "not drawn yet" not in drawn.text
     assert drawn.tags.count("img") >= 4 and broken_links(site) == []
+
+
+def test_a_generation_says_what_parameters_did_to_pixels(small_mirror):
+    """In one sentence for each recipe."""
+    path = f"recalibrated/deep/jw01345/o001/{MOSAIC}_i2d.fits"
+    sha256, size = small_mirror.take(image_writer(3.0))
+    changed = replace(small_mirror.rows[path], sha256=sha256, size=size, identity="2e" * 32)
+    small_mirror.rows[path] = changed
+    cause = Cause(kind="parameter", what="jump.x", old="4.0", new="7.0", recipe="deep", files=1)
+    rows = small_mirror.rows.values()
+    Generations(small_mirror.root).publish(rows, "", {}, explain=lambda *_: (cause,))
+
+    page = Page(write_site(mirror=small_mirror.root).parent / "generations/2.html")
+
+    assert "recipe deep, 1 file compared: 100 % of the pixels or values of a file" in page.text
+    assert f"the background moved: {MOSAIC}_i2d.fits by" in page.text
+
+
+def test_comparisons_that_a_generation_leaves_out_are_counted():
+    """It has 24 at most."""
+    files = [
+        DifferingFile(
+            kind="changed",
+            path=f"recalibrated/deep/jw01345/o001/jw01345-o001_t{number:03d}_nircam_f200w_i2d.fits",
+            origin="deep",
+            old=f"{number}a",
+            new=f"{number}b",
+            is_other_science=True,
+        )
+        for number in range(30)
+    ]
+
+    pictures = SitePictures(planned=planned_pairs([], {2: files}), drawn={})
+
+    words = pictures.waiting_of_generation(2)
+    assert words.startswith("24 comparisons not drawn yet")
+    assert "6 more files with other science content" in words
 
 
 def test_pictures_of_exclusive_data_are_on_the_complete_site_only(exclusive_mirror):

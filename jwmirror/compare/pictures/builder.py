@@ -13,7 +13,7 @@ from jwmirror.compare.pictures.records import (
     Pair,
     Statistic,
 )
-from jwmirror.core.printing import printable
+from jwmirror.core.printing import percent, printable
 
 MAX_UNIT = 40  # characters
 PERCENTILES = (16, 50, 84)
@@ -104,12 +104,3 @@ class Drawing:
 def unit_of(text: object) -> str:
     """Return a unit as a file names it, safe to print."""
     return printable(str(text or "").strip())[:MAX_UNIT]
-
-
-def percent(fraction: float) -> str:
-    """Return a fraction in percent; a small one is not rounded to none, nor a large one to all."""
-    if 0 < fraction < 1e-4:
-        return "<0.01 %"
-    if fraction < 0.99 or fraction == 1:
-        return f"{100 * fraction:.3g} %"
-    return f"{100 * fraction:.2f} %" if fraction < 0.9999 else ">99.99 %"

@@ -45,6 +45,10 @@ class Feed:
         """Return the tag URI of something in the mirror."""
         return f"tag:m{self.identity[:16]}.{AUTHORITY},{self.since[:10]}:{name}"
 
+    def entry_tag(self, name: str) -> str:
+        """Return the tag URI of an entry, so that a reader of both feeds keeps them apart."""
+        return self.tag(name if self.is_public else f"exclusive/{name}")
+
     @property
     def id(self) -> str:
         """Its own identifier."""
@@ -67,7 +71,7 @@ def atom_feed(feed: Feed) -> str:
     ET.SubElement(root, "link", rel="alternate", type="text/html", href=INDEX)
     for entry in feed.entries:
         element = ET.SubElement(root, "entry")
-        words = {"id": feed.tag(entry.name), "title": entry.title, "updated": entry.at}
+        words = {"id": feed.entry_tag(entry.name), "title": entry.title, "updated": entry.at}
         _texts(element, words)
         address = quoted(entry.page or INDEX)
         ET.SubElement(element, "link", rel="alternate", type="text/html", href=address)
@@ -81,7 +85,7 @@ def json_feed(feed: Feed) -> str:
     """Return a feed as a JSON Feed, without addresses, which would have to be absolute."""
     items = [
         {
-            "id": feed.tag(entry.name),
+            "id": feed.entry_tag(entry.name),
             "title": printable(entry.title),
             "content_text": _content(entry.lines),
             "date_published": entry.at,

@@ -117,6 +117,8 @@ class ObservationSummary:
     qualities: str
     attention: int
     exclusive: str
+    exposures: int = 0
+    hidden: int = 0  # files made from exclusive data, which the site does not show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +140,7 @@ class VersionCount:
     """Number of MAST's files of one suffix that were made with equal versions."""
 
     suffix: str
+    sdp_ver: str
     cal_ver: str
     crds_ctx: str
     files: int
@@ -196,6 +199,7 @@ class GenerationPage:
     context: str
     causes: tuple[str, ...]
     parameters: tuple[str, ...]  # of the causes, those about parameters
+    effects: tuple[str, ...]  # of them on pixels, a sentence for each recipe
     counts: dict[str, int]
     parent: int | None
     marks: tuple[str, ...]
@@ -305,6 +309,16 @@ class ProductPage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture of a file, in the folder of pictures."""
+
+    address: str  # from that folder
+    width: int
+    height: int
+    alt: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class MosaicVersion:
     """One version of a mosaic: MAST's, or a recipe's."""
 
@@ -317,6 +331,9 @@ class MosaicVersion:
     caveats: tuple[str, ...]
     marks: tuple[str, ...]
     is_recommended: bool
+    exposures: int = 0  # that it is made of; 0: not known
+    parameters: tuple[str, ...] = ()  # in which recommended versions differ, with their values
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,7 +392,8 @@ class IndexPage:
     made_at: str
     run: str
     asked_at: str  # when MAST answered last, before the pages were written
-    files: int
+    files: int  # that the site shows
+    hidden: int  # files made from exclusive data, which it does not show
     bytes: int
     qualities: dict[str, int]
     groups: tuple[NoticeGroup, ...]

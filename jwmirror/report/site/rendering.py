@@ -67,10 +67,11 @@ def _environment() -> Any:  # jinja2.Environment: imported when a page is made
     environment.filters |= {
         "size": formatting.size,
         "minute": formatting.minute,
-        "signs": formatting.change_signs,
+        "changes": formatting.changes_in_words,
         "duration": duration,
         "address": addresses.quoted,
         "number": _number,
+        "program": _program,
         "lines": _lines,
         "thousands": "{:,}".format,
     }
@@ -84,7 +85,7 @@ def _environment() -> Any:  # jinja2.Environment: imported when a page is made
         "style": style,
         "script": script,
         "policy": POLICY.format(style=_hash(style), script=_hash(script)),
-        "in_words": {"new": "new", "changed": "changed", "gone": "gone", "marked": "described"},
+        "in_words": formatting.CHANGES,
     }
     return environment
 
@@ -115,6 +116,11 @@ def _lines(texts: Iterable[str]) -> object:  # markupsafe.Markup
 def _number(value: float | None) -> str:
     """Return a measured number with four digits; "" for none."""
     return "" if value is None else f"{value:.4g}"
+
+
+def _program(folder: str) -> str:
+    """Return the number of a program, as people write it: 1345 of jw01345."""
+    return folder.removeprefix("jw").lstrip("0") or folder
 
 
 def text_of(value: object) -> str:

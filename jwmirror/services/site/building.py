@@ -39,6 +39,7 @@ from jwmirror.services.site.page_files import PageFiles, SiteFolder
 from jwmirror.services.site.pictures import SitePictures, draw_pictures, planned_pairs
 from jwmirror.services.site.products import (
     MOST_MOSAICS,
+    MosaicContext,
     ProductEvents,
     changed_roots,
     events_by_root,
@@ -144,7 +145,11 @@ class SiteBuilder:
         with_page = set(list(self._by_place)[: places.MOST_OBSERVATIONS])
         return {
             place: places.observation_summary(
-                place, rows, self._groups_by_place.get(place, ()), place in with_page
+                place,
+                rows,
+                self._groups_by_place.get(place, ()),
+                place in with_page,
+                self._hidden[place],
             )
             for place, rows in self._by_place.items()
         }
@@ -207,6 +212,7 @@ class SiteBuilder:
                 state.details,
                 comparisons,
                 waiting,
+                self._pictures.effects_in_generation(number),
             )
             self.pages.add(address, "generation.html", page, what)
 
@@ -303,15 +309,16 @@ class SiteBuilder:
     @cached_property
     def _mosaics(self) -> tuple[Mosaic, ...]:
         outdated = self._state.status.out_of_date
-        return mosaics_of(
-            self._state.rows,
-            self._state.doubtful,
-            self._state.results,
-            self._product_pages,
-            frozenset((each.recipe, each.product) for each in outdated),
-            self._is_hidden_row,
-            self._is_public,
+        context = MosaicContext(
+            entries=self._state.doubtful,
+            results=self._state.results,
+            pages=self._product_pages,
+            out_of_date=frozenset((each.recipe, each.product) for each in outdated),
+            hidden=self._is_hidden_row,
+            pictures=self._pictures.of_file,
+            is_public=self._is_public,
         )
+        return mosaics_of(self._state.rows, context)
 
     def _index(self) -> IndexPage:
         state, rows = self._state, self._rows
@@ -324,6 +331,7 @@ class SiteBuilder:
             run=state.status.run or "",
             asked_at=state.status.last_poll.asked_at,
             files=len(rows),
+            hidden=self._hidden.total(),
             bytes=sum(row.size for row in rows),
             qualities=dict(sorted(qualities.items())),
             groups=self._groups,

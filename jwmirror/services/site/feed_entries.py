@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model.run import Stop
-from jwmirror.report.formatting import change_signs, count
+from jwmirror.report.formatting import changes_in_words, count
 from jwmirror.report.site.addresses import ATTENTION, generation_address
 from jwmirror.report.site.feeds import Feed, FeedEntry
 from jwmirror.report.site.records import NoticeGroup
@@ -26,16 +26,17 @@ def feed_of(state: MirrorState, groups: Iterable[NoticeGroup], *, is_public: boo
     return Feed(
         identity=sha256_of(state.generations.read(first.number).folder / HEAD),
         since=first.made_at,
-        title=_title(state),
+        title=_title(state, is_public),
         is_public=is_public,
         entries=tuple(entries[:MOST]),
     )
 
 
-def _title(state: MirrorState) -> str:
+def _title(state: MirrorState, is_public: bool) -> str:
     programs = sorted({row.place[0] for row in state.rows})
     more = f" and {len(programs) - PROGRAMS} more" if len(programs) > PROGRAMS else ""
-    return f"Mirror of {', '.join(programs[:PROGRAMS])}{more}"
+    end = "" if is_public else ", with exclusive data"
+    return f"Mirror of {', '.join(programs[:PROGRAMS])}{more}{end}"
 
 
 def _generations(state: MirrorState) -> Iterator[FeedEntry]:
@@ -48,7 +49,7 @@ def _generations(state: MirrorState) -> Iterator[FeedEntry]:
             kind="generation",
             title=f"Generation {number}: {causes[0] if causes else 'published'}",
             at=generation.made_at,
-            lines=(*causes, f"Files: {change_signs(generation.counts)}"),
+            lines=(*causes, f"Files: {changes_in_words(generation.counts)}"),
             page=generation_address(number) if number in listed else "",
         )
 

@@ -106,6 +106,7 @@ def generation_page(
     details: Callable[[DifferingFile], str],
     comparisons: Sequence[object] = (),
     waiting: str = "",
+    effects: Sequence[str] = (),
 ) -> GenerationPage:
     """Return the page of a generation; hidden files are counted. `details` are of a file."""
     files = differing.files if differing else ()
@@ -126,6 +127,7 @@ def generation_page(
         context=generation.facts.get("context", ""),
         causes=causes_of(generation),
         parameters=parameter_causes(generation),
+        effects=tuple(effects),
         counts=generation.counts,
         parent=generation.parent,
         marks=marks_of(history, number),

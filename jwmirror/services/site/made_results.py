@@ -9,7 +9,7 @@ import msgspec
 
 from jwmirror.core.errors import JwmirrorError, StoreError
 from jwmirror.core.jsonio import read, write
-from jwmirror.core.model import Derivation, Recipe
+from jwmirror.core.model import Derivation, Input, Recipe
 from jwmirror.core.model.derivation import whole_pipeline
 from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.core.names import root_and_suffix
@@ -149,6 +149,36 @@ class MadeResults:
         )
         return tuple(change for change in changes if change.old != change.new)
 
+    # ---- what a result follows from ------------------------------------------------------------
+
+    def exposures(self, key: str) -> int:
+        """Return of how many exposures a combined product was made; 0 if it is not on record."""
+        record = self.record(key)
+        inputs = record.derivation.inputs if record else ()
+        return len({root_and_suffix(each.name)[0] for each in inputs if each.role == "science"})
+
+    def parameters_below(
+        self, key: str, key_of: Mapping[str, str], most: int
+    ) -> dict[str, set[str]] | None:
+        """Return the values of all parameters that a result follows from, by full name.
+
+        Those of the results among its inputs count, too. `key_of` are keys by the content of their
+        files. None if a record cannot be read, or more than `most` would have to be.
+        """
+        values: dict[str, set[str]] = {}
+        seen, waiting = {key}, [key]
+        while waiting:
+            record = self.record(waiting.pop()) if len(seen) <= most else None
+            if record is None:
+                return None
+            made = record.derivation
+            for name, value in flat(made.parameters).items():
+                values.setdefault(f"{made.pipeline}.{name}", set()).add(text_of(value))
+            below = {key_of[c] for each in made.inputs for c in contents(each) if c in key_of}
+            waiting += below - seen
+            seen |= below
+        return values
+
     # ---- parameters ----------------------------------------------------------------------------
 
     def settings(self, made: Derivation, recipe: str) -> tuple[tuple[SetValue, ...], str]:
@@ -209,6 +239,11 @@ class MadeResults:
             relative = str(path.relative_to(self._root))
             found.setdefault(path.stem, []).append((relative.split("/")[1], relative))
         return found
+
+
+def contents(item: Input | ShownRow) -> tuple[str, ...]:
+    """Return what identifies the content of a file: its sha256, and its science identity."""
+    return tuple(filter(None, (item.sha256, item.identity)))
 
 
 def _names_set(recipe: Recipe) -> set[str]:

@@ -39,7 +39,11 @@ def by_place(rows: Iterable[ShownRow]) -> dict[Place, list[ShownRow]]:
 
 
 def observation_summary(
-    place: Place, rows: Sequence[ShownRow], groups: Sequence[NoticeGroup], has_page: bool
+    place: Place,
+    rows: Sequence[ShownRow],
+    groups: Sequence[NoticeGroup],
+    has_page: bool,
+    hidden: int = 0,
 ) -> ObservationSummary:
     """Return one line on an observation."""
     upstream = [row for row in rows if row.is_upstream]
@@ -59,6 +63,8 @@ def observation_summary(
         qualities=", ".join(f"{number:,} {word}" for word, number in sorted(counts.items())),
         attention=sum(group.number for group in groups if group.level != "note"),
         exclusive=_until(upstream),
+        exposures=len({row.root for row in upstream if is_exposure_root(row.root)}),
+        hidden=hidden,
     )
 
 
@@ -95,7 +101,9 @@ def observation_page(
     shown = lines[:MOST_LINES]
     kinds = {line.root: _kind(line.root) for line in shown}
     versions = Counter(
-        (row.suffix, row.cal_ver, row.crds_ctx) for row in rows if row.is_upstream and row.cal_ver
+        (row.suffix, row.sdp_ver, row.cal_ver, row.crds_ctx)
+        for row in rows
+        if row.is_upstream and (row.cal_ver or row.sdp_ver)
     )
     return ObservationPage(
         program=summary.program,
@@ -110,8 +118,10 @@ def observation_page(
         left_out=len(lines) - len(shown),
         hidden=hidden,
         versions=tuple(
-            VersionCount(suffix=suffix, cal_ver=cal_ver, crds_ctx=context, files=files)
-            for (suffix, cal_ver, context), files in sorted(versions.items())
+            VersionCount(
+                suffix=suffix, sdp_ver=sdp_ver, cal_ver=cal_ver, crds_ctx=context, files=files
+            )
+            for (suffix, sdp_ver, cal_ver, context), files in sorted(versions.items())
         ),
         groups=tuple(groups),
         releases=tuple(releases),

@@ -2,17 +2,22 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 
 from jwmirror.compare.pictures import CHANGE, DrawnComparison, FileRow, Pair, draw_all, pairs
 from jwmirror.core.files import make_private, restrict
+from jwmirror.core.grouping import group_by
+from jwmirror.core.model import UPSTREAM
 from jwmirror.core.names import root_and_suffix
+from jwmirror.core.printing import percent
 from jwmirror.report.formatting import count
 from jwmirror.report.site.addresses import PICTURES
+from jwmirror.report.site.records import Picture
 from jwmirror.services.site.differences import DifferingFile
 from jwmirror.services.site.page_files import SiteFolder
 from jwmirror.services.site.shown_rows import ShownRow
@@ -20,6 +25,8 @@ from jwmirror.store.rows.differences import CHANGED
 
 MOST_PAIRS = 160  # of a site: about 1,000 pictures
 MOST_OF_GENERATION = 24
+MOVED = 3  # files that are named
+SIGMA = "sigma"  # unit of differences over errors
 RUN_BUDGET_S, COMMAND_BUDGET_S = 120.0, 7_200.0  # of drawing
 
 
@@ -29,6 +36,7 @@ class PlannedPairs:
 
     of_now: tuple[Pair, ...]  # MAST's and a recipe's versions in the current generation
     changed: Mapping[int, tuple[Pair, ...]]  # by generation: before and after
+    beyond: Mapping[int, int] = field(default_factory=dict)  # pairs that are not among these
 
     @cached_property
     def drawn(self) -> tuple[Pair, ...]:
@@ -52,15 +60,19 @@ def planned_pairs(
         for row in rows
         if row.filename in recalibrated
     ]
-    by_generation = {number: tuple(_changes(files)) for number, files in changed.items()}
-    return PlannedPairs(of_now=pairs(now), changed={n: p for n, p in by_generation.items() if p})
+    by_generation = {n: found for n, files in changed.items() if (found := _changes(files))}
+    return PlannedPairs(
+        of_now=pairs(now),
+        changed={n: found[:MOST_OF_GENERATION] for n, found in by_generation.items()},
+        beyond={n: len(found[MOST_OF_GENERATION:]) for n, found in by_generation.items()},
+    )
 
 
-def _changes(files: Iterable[DifferingFile]) -> Iterator[Pair]:
+def _changes(files: Iterable[DifferingFile]) -> tuple[Pair, ...]:
     differing = [each for each in files if each.kind == CHANGED and each.is_other_science]
     new = [FileRow(each.path, each.origin, each.new, "") for each in differing]
     old = [FileRow(each.path, each.origin, each.old, "") for each in differing]
-    yield from [pair for pair in pairs(new, old) if pair.kind == CHANGE][:MOST_OF_GENERATION]
+    return tuple(pair for pair in pairs(new, old) if pair.kind == CHANGE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +88,30 @@ class SitePictures:
 
     def waiting_of_generation(self, number: int) -> str:
         """Return how many comparisons of a generation are not drawn, in words; "" if all are."""
-        return self._waiting(self.planned.changed.get(number, ()))
+        words = [self._waiting(self.planned.changed.get(number, ()))]
+        if beyond := self.planned.beyond.get(number, 0):
+            others = count(beyond, "more file")
+            words.append(
+                f"{others} with other science content: a generation has at most "
+                f"{MOST_OF_GENERATION} comparisons; `jwmirror diff` compares any file"
+            )
+        return "; ".join(filter(None, words))
+
+    def effects_in_generation(self, number: int) -> tuple[str, ...]:
+        """Return how much the results of each recipe changed, over what is drawn, in words."""
+        changed = self.planned.changed.get(number, ())
+        recipes = sorted({pair.recipe for pair in changed} - {UPSTREAM})
+        return tuple(
+            effect
+            for recipe in recipes
+            if (effect := _effect(recipe, self._measured(changed, recipe)))
+        )
+
+    def _measured(self, wanted: Iterable[Pair], recipe: str) -> list[tuple[str, DrawnComparison]]:
+        """Return the comparisons of a recipe that have numbers, each with its file."""
+        of_recipe = [pair for pair in wanted if pair.recipe == recipe and pair.name in self.drawn]
+        drawn = [(pair.filename, self.drawn[pair.name]) for pair in of_recipe]
+        return [(file, one) for file, one in drawn if one.fraction is not None]
 
     def of_root(self, root: str) -> tuple[tuple[str, DrawnComparison], ...]:
         """Return the comparisons of a product: with MAST's version, and of its changes.
@@ -89,6 +124,23 @@ class SitePictures:
             for pair, words in wanted.items()
             if pair.name in self.drawn
         )
+
+    def of_file(self, filename: str) -> dict[str, Picture]:
+        """Return a picture of each version of a file in the current generation, by origin."""
+        found = {}
+        for pair in self._now_by_file.get(filename, ()):
+            drawn = self.drawn.get(pair.name)
+            for panel in drawn.panels if drawn else ():
+                if origin := {"old.png": UPSTREAM, "new.png": pair.recipe}.get(panel.file):
+                    address = f"{pair.name}/{panel.file}"
+                    found[origin] = Picture(
+                        address=address, width=panel.width, height=panel.height, alt=panel.alt
+                    )
+        return found
+
+    @cached_property
+    def _now_by_file(self) -> dict[str, list[Pair]]:
+        return group_by(self.planned.of_now, lambda pair: pair.filename)
 
     def waiting_of_root(self, root: str) -> str:
         """Return the same of the comparisons of a product."""
@@ -124,6 +176,29 @@ class SitePictures:
         for name, one in self.drawn.items():
             for file in ("comparison.json", *(panel.file for panel in one.panels)):
                 yield f"{PICTURES}/{name}/{file}"
+
+
+def _effect(recipe: str, measured: Sequence[tuple[str, DrawnComparison]]) -> str:
+    """Return how much the results of a recipe changed; "" if that is not known."""
+    if not measured:
+        return ""
+    fractions = sorted(((one.fraction or 0.0, file) for file, one in measured), reverse=True)
+    words = (
+        f"recipe {recipe}, {count(len(measured), 'file')} compared: "
+        f"{percent(median(fraction for fraction, _ in fractions))} of the pixels or values of a "
+        f"file changed (median), most in {fractions[0][1]} ({percent(fractions[0][0])})"
+    )
+    sizes = [(one.typical, file) for file, one in measured if one.typical and one.unit == SIGMA]
+    if sizes:
+        largest, file = max(sizes)
+        typical = median(size for size, _ in sizes)
+        words += f"; those that changed, by {typical:.2g} sigma (median of the files' medians), "
+        words += f"most in {file} ({largest:.2g} sigma)"
+    moved = [f"{file} by {one.moved}" for file, one in measured if one.moved]
+    if moved:
+        more = f" and {len(moved) - MOVED} more" if len(moved) > MOVED else ""
+        words += f"; the background moved: {', '.join(moved[:MOVED])}{more}"
+    return f"{words}."
 
 
 def draw_pictures(

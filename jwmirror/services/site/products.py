@@ -1,23 +1,25 @@
 """The pages of products and mosaics."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model import Entry
+from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.core.model.quality import SOUND
 from jwmirror.core.names import is_exposure_root, root_and_suffix
+from jwmirror.report.formatting import count
 from jwmirror.report.quality import caveat_text, is_accepted, quality_of, quality_text
 from jwmirror.report.site import addresses
 from jwmirror.report.site.records import (
     Mosaic,
     MosaicVersion,
+    Picture,
     ProductEvent,
     ProductPage,
     ResultVersion,
 )
 from jwmirror.services.site.differences import DifferingFile
-from jwmirror.services.site.made_results import MadeResults
+from jwmirror.services.site.made_results import MadeResults, contents
 from jwmirror.services.site.observations import root_lines
 from jwmirror.services.site.shown_rows import ShownRow
 from jwmirror.store.rows.differences import CHANGED, MARKED
@@ -26,6 +28,12 @@ MOST_PAGES = 800  # of products
 MOST_EVENTS = 200  # in a history
 MOST_MOSAICS = 300  # on the page of mosaics
 COMBINED = ("i2d", "s3d")
+AFTER = {  # steps that run on a mosaic or cube when it is made, and leave it as it is
+    "i2d": ("source_catalog.",),
+    "s3d": ("extract_1d.", "combine_1d."),
+}
+MOST_TRACED = 400  # results below one mosaic
+MOST_NAMED = 6  # parameters in a sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,24 +147,32 @@ def events_by_root(
 # ---- mosaics ---------------------------------------------------------------------------------
 
 
-def mosaics_of(
-    rows: Iterable[ShownRow],
-    entries: Mapping[str, Entry],
-    results: MadeResults,
-    pages: Mapping[str, str],
-    out_of_date: frozenset[tuple[str, str]],
-    hidden: Callable[[ShownRow], bool],
-    is_public: bool,
-) -> tuple[Mosaic, ...]:
-    """Return the versions of all mosaics and cubes, and which to use.
+@dataclass(frozen=True, kw_only=True)
+class MosaicContext:
+    """What the versions of mosaics are described with.
 
-    `out_of_date` are recipes and products; `hidden` rows are counted, and not shown.
+    `hidden` rows are counted, and not shown. `key_of` are keys by the content of results.
     """
+
+    entries: Mapping[str, Entry]  # of results with caveats, by path
+    results: MadeResults
+    pages: Mapping[str, str]  # by root
+    out_of_date: frozenset[tuple[str, str]]  # recipes and products
+    hidden: Callable[[ShownRow], bool]
+    pictures: Callable[[str], Mapping[str, Picture]]  # of a file: by origin
+    is_public: bool
+    key_of: Mapping[str, str] = field(default_factory=dict)
+
+
+def mosaics_of(rows: Sequence[ShownRow], context: MosaicContext) -> tuple[Mosaic, ...]:
+    """Return the versions of all mosaics and cubes, and which to use."""
+    key_of = {content: row.key for row in rows if row.key for content in contents(row)}
     combined = [row for row in rows if _is_mosaic(row)]
     groups = group_by(combined, lambda row: (row.place, row.filename))
+    context = replace(context, key_of=key_of)
     return tuple(
-        _mosaic(group, entries, results, pages, out_of_date, hidden, is_public)
-        for _, group in sorted(groups.items())
+        _mosaic(group, context, number < MOST_MOSAICS)
+        for number, (_, group) in enumerate(sorted(groups.items()))
     )
 
 
@@ -166,41 +182,62 @@ def _is_mosaic(row: ShownRow) -> bool:
     return is_combined and not is_exposure_root(row.root)
 
 
-def _mosaic(
-    rows: Sequence[ShownRow],
-    entries: Mapping[str, Entry],
-    results: MadeResults,
-    pages: Mapping[str, str],
-    out_of_date: frozenset[tuple[str, str]],
-    hidden: Callable[[ShownRow], bool],
-    is_public: bool,
-) -> Mosaic:
-    shown = [row for row in rows if row.is_upstream or not hidden(row)]
-    versions = [
-        _version(row, entries.get(row.path), results, out_of_date, is_public) for row in shown
-    ]
+def _mosaic(rows: Sequence[ShownRow], context: MosaicContext, is_shown: bool) -> Mosaic:
+    """Return one mosaic; if its page is not shown, without what takes long."""
+    shown = [row for row in rows if row.is_upstream or not context.hidden(row)]
+    versions = [_version(row, context) for row in shown]
+    good = [row for row, each in zip(shown, versions, strict=True) if each.is_recommended]
+    differing = _differing(good, context) if is_shown and len(good) > 1 else {}
+    if differing:
+        versions = [
+            replace(each, parameters=_values(differing, each.origin)) if row in good else each
+            for row, each in zip(shown, versions, strict=True)
+        ]
     first = rows[0]
     return Mosaic(
         filename=first.filename,
-        page=pages.get(first.root, ""),
+        page=context.pages.get(first.root, ""),
         program=first.program,
         observation=first.observation,
-        advice=_advice(versions, len(rows) - len(shown)),
+        advice=_advice(versions, len(rows) - len(shown), good, differing),
         versions=tuple(sorted(versions, key=lambda each: (not each.is_recommended, each.origin))),
         hidden=len(rows) - len(shown),
     )
 
 
-def _version(
-    row: ShownRow,
-    entry: Entry | None,
-    results: MadeResults,
-    out_of_date: frozenset[tuple[str, str]],
-    is_public: bool,
-) -> MosaicVersion:
+Differing = Mapping[str, Mapping[str, str]]  # parameter -> recipe -> its values
+
+
+def _differing(rows: Sequence[ShownRow], context: MosaicContext) -> Differing | None:
+    """Return the parameters in which versions of a mosaic differ, those of its inputs included.
+
+    Parameters of steps that leave the mosaic as it is are left out. None if they are not known.
+    """
+    results, suffix = context.results, rows[0].suffix
+    below = [results.parameters_below(row.key, context.key_of, MOST_TRACED) for row in rows]
+    known = [values for values in below if values is not None]
+    if len(known) < len(rows):
+        return None
+    origins = [row.origin for row in rows]
+    differing = {}
+    for name in sorted({name for values in known for name in values}):
+        sets = [values.get(name, set()) for values in known]
+        is_after = name.partition(".")[2].startswith(AFTER[suffix])
+        if not is_after and any(values != sets[0] for values in sets):
+            words = [" and ".join(sorted(values)) or "not set" for values in sets]
+            differing[name] = dict(zip(origins, words, strict=True))
+    return differing
+
+
+def _values(differing: Differing, origin: str) -> tuple[str, ...]:
+    return tuple(f"{name} {values[origin]}" for name, values in differing.items())
+
+
+def _version(row: ShownRow, context: MosaicContext) -> MosaicVersion:
+    entry, results = context.entries.get(row.path), context.results
     quality = quality_of(entry) if entry else None
     version, made = results.made_by(row.key) if row.key else (row.cal_ver, row.made)
-    stale = bool(row.key) and (row.origin, row.root) in out_of_date
+    stale = bool(row.key) and (row.origin, row.root) in context.out_of_date
     marks = (*row.marks, *(["out of date: the next run makes it again"] if stale else []))
     is_fine = row.quality == SOUND or (quality is not None and is_accepted(quality))
     if row.is_upstream:
@@ -209,7 +246,7 @@ def _version(
         words = quality_text(quality) if quality else row.quality
     return MosaicVersion(
         origin=row.origin,
-        path="" if is_public and row.is_closed else row.path,
+        path="" if context.is_public and row.is_closed else row.path,
         size=row.size,
         made=made,
         versions=", ".join(filter(None, (f"jwst {version}" if version else "", row.crds_ctx))),
@@ -217,23 +254,44 @@ def _version(
         caveats=tuple(caveat_text(caveat) for caveat in quality.caveats) if quality else (),
         marks=marks,
         is_recommended=bool(row.key) and is_fine and set(marks) <= {row.access},
+        exposures=results.exposures(row.key) if row.key else 0,
+        picture=context.pictures(row.filename).get(row.origin),
     )
 
 
-def _advice(versions: Sequence[MosaicVersion], hidden: int) -> str:
+def _advice(
+    versions: Sequence[MosaicVersion],
+    hidden: int,
+    good: Sequence[ShownRow],
+    differing: Differing | None,
+) -> str:
     """Return which version to use, in one sentence."""
-    good = [each.origin for each in versions if each.is_recommended]
-    own = [each for each in versions if each.origin != "upstream"]
+    own = [each for each in versions if each.origin != UPSTREAM]
     if len(good) == 1:
-        return f"Use the one of recipe {good[0]}: it is sound, and up to date."
+        return f"Use the one of recipe {good[0].origin}: it is sound, and up to date."
     if good:
-        names = ", ".join(good)
-        return (
-            f"Recipes {names} are sound, and up to date; they differ in their parameters: choose "
-            "by these."
-        )
+        return f"{len(good)} versions are sound, and up to date: {_choice(good, differing)}"
     if own:
         return "None is recommended: no recipe's version is sound and up to date. See the remarks."
     if hidden:
         return "No version on this site is recommended."
     return "Only MAST's version is here, and jwmirror does not measure it: look at it before use."
+
+
+def _choice(good: Sequence[ShownRow], differing: Differing | None) -> str:
+    """Return how several versions differ that may be used."""
+    names = " and ".join(f"recipe {row.origin}" for row in good)
+    if len({row.sha256 for row in good}) == 1 or (
+        good[0].identity and len({row.identity for row in good}) == 1
+    ):
+        return f"those of {names} have equal science content; use either."
+    if not differing:
+        files = " ".join(f":{row.origin}" for row in good[:2])
+        return f"those of {names}; `jwmirror diff {files} {good[0].filename}` says how they differ."
+    words = [
+        f"{name}: " + ", ".join(f"{value} ({origin})" for origin, value in values.items())
+        for name, values in list(differing.items())[:MOST_NAMED]
+    ]
+    more = len(differing) - len(words)
+    rest = f"; and {count(more, 'more parameter')}" if more else ""
+    return f"those of {names}. They differ in {'; '.join(words)}{rest}. Choose by these."

@@ -12,7 +12,7 @@ COLUMNS = (
     *("path", "origin", "sha256", "size", "state", "deselected", "key", "context", "quality"),
     *("result", "identity", "product_uri", "product_cal_ver", "product_crds_ctx", "product_date"),
     *("product_exclusive", "product_needs_token", "product_release_date", "product_stale"),
-    *("product_instrument", "product_filter", "product_pupil"),
+    *("product_instrument", "product_filter", "product_pupil", "product_sdp_ver"),
 )
 NOT_MEASURED = "not measured"
 UNTIL, NOT_KNOWN = "exclusive until", "exclusive; the release date is not known"
@@ -45,6 +45,7 @@ class ShownRow(NamedTuple):
     marks: tuple[str, ...]
     instrument: str
     filters: str
+    sdp_ver: str = ""
     until: str = ""  # day, of a file that a recipe made from exclusive data
     access: str = ""  # until when it is exclusive, in words: one of the marks
 
@@ -71,7 +72,7 @@ def _rows(entries: Entries, closed: Collection[str], today: str) -> Iterator[Sho
     for (
         path, origin, sha256, size, state, deselected, key, context, quality, result, identity,
         _uri, cal_ver, crds_ctx, date, exclusive, needs_token, release, stale, instrument,
-        filter_, pupil,
+        filter_, pupil, sdp_ver,
     ) in zip(*map(entries.column, COLUMNS), strict=True):  # fmt: skip
         *_, program, observation, filename = path.split("/")
         root, suffix = root_and_suffix(filename)
@@ -101,6 +102,7 @@ def _rows(entries: Entries, closed: Collection[str], today: str) -> Iterator[Sho
             instrument=instrument or "",
             filters=_filters(filter_, pupil),
             access=until,
+            sdp_ver=sdp_ver or "",
         )
 
 
