@@ -309,55 +309,6 @@ class ProductPage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A picture of a file, in the folder of pictures."""
-
-    address: str  # from that folder
-    width: int
-    height: int
-    alt: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class MosaicVersion:
-    """One version of a mosaic: MAST's, or a recipe's."""
-
-    origin: str
-    path: str
-    size: int
-    made: str
-    versions: str  # CAL_VER and context
-    quality: str
-    caveats: tuple[str, ...]
-    marks: tuple[str, ...]
-    is_recommended: bool
-    exposures: int = 0  # that it is made of; 0: not known
-    parameters: tuple[str, ...] = ()  # in which recommended versions differ, with their values
-    picture: Picture | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mosaic:
-    """The versions of one mosaic or cube, and which to use."""
-
-    filename: str
-    page: str
-    program: str
-    observation: str
-    advice: str
-    versions: tuple[MosaicVersion, ...]
-    hidden: int = 0  # recalibrated versions of exclusive data
-
-
-@dataclass(frozen=True, kw_only=True)
-class MosaicsPage:
-    """The page that says which mosaic to use."""
-
-    mosaics: tuple[Mosaic, ...]
-    in_all: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class ReleasesPage:
     """The page of what is still exclusive, and until when."""
 

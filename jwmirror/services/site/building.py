@@ -11,12 +11,11 @@ from jwmirror.core.model.stored import Generation
 from jwmirror.core.names import root_and_suffix
 from jwmirror.report.site import addresses
 from jwmirror.report.site.feeds import atom_feed, json_feed
+from jwmirror.report.site.mosaics import Mosaic, MosaicsPage
 from jwmirror.report.site.records import (
     AttentionPage,
     CitationPage,
     IndexPage,
-    Mosaic,
-    MosaicsPage,
     NoticeGroup,
     ObservationSummary,
     ReleaseDay,

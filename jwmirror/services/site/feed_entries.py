@@ -8,7 +8,7 @@ from jwmirror.report.formatting import changes_in_words, count
 from jwmirror.report.site.addresses import ATTENTION, generation_address
 from jwmirror.report.site.feeds import Feed, FeedEntry
 from jwmirror.report.site.records import NoticeGroup
-from jwmirror.services.site.generation_pages import causes_of
+from jwmirror.services.site.generation_pages import published_words
 from jwmirror.services.site.state import MirrorState
 from jwmirror.store.maintenance.retention import HEAD
 from jwmirror.store.runs import started_at
@@ -43,7 +43,7 @@ def _generations(state: MirrorState) -> Iterator[FeedEntry]:
     listed = set(state.listed)
     for generation in state.history.generations[:MOST]:
         number = generation.number
-        causes = causes_of(generation)
+        causes = published_words(generation)
         yield FeedEntry(
             name=f"generation/{number}",
             kind="generation",

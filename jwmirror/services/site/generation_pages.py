@@ -53,7 +53,7 @@ def timeline(history: History, numbers: Collection[int]) -> tuple[TimelineEntry,
         TimelineEntry(
             number=each.number,
             made_at=each.made_at,
-            causes=causes_of(each)[:MOST_CAUSES],
+            causes=published_words(each)[:MOST_CAUSES],
             more=len(each.what_happened[MOST_CAUSES:]),
             counts=each.counts,
             context=each.facts.get("context", ""),
@@ -74,7 +74,7 @@ def parameter_change(history: History, numbers: Collection[int]) -> Link | None:
     return None
 
 
-def causes_of(generation: Generation) -> tuple[str, ...]:
+def published_words(generation: Generation) -> tuple[str, ...]:
     """Return the causes of a generation in words, which name no folder of the config."""
     return tuple(map(without_folder, generation.what_happened))
 
@@ -111,13 +111,7 @@ def generation_page(
     """Return the page of a generation; hidden files are counted. `details` are of a file."""
     files = differing.files if differing else ()
     shown = [each for each in files if not is_hidden(each)]
-    left_out = dict(differing.left_out) if differing else {}
-    listed: list[DifferingFile] = []
-    for kind in KINDS:
-        of_kind = [each for each in shown if each.kind == kind]
-        listed += of_kind[:MOST_FILES]
-        if rest := len(of_kind[MOST_FILES:]):
-            left_out[kind] = left_out.get(kind, 0) + rest
+    listed, left_out = _listed(shown, differing.left_out if differing else {})
     changed = [each for each in shown if each.key and each.kind in (NEW, CHANGED)]
     number, history = generation.number, context.history
     return GenerationPage(
@@ -125,7 +119,7 @@ def generation_page(
         made_at=generation.made_at,
         run=generation.facts.get("run", ""),
         context=generation.facts.get("context", ""),
-        causes=causes_of(generation),
+        causes=published_words(generation),
         parameters=parameter_causes(generation),
         effects=tuple(effects),
         counts=generation.counts,
@@ -144,6 +138,20 @@ def generation_page(
         waiting=waiting,
         note="" if differing else PRUNED,
     )
+
+
+def _listed(
+    shown: Sequence[DifferingFile], left_out: Mapping[str, int]
+) -> tuple[list[DifferingFile], dict[str, int]]:
+    """Return the files that a page lists; and how many it leaves out, by kind."""
+    listed: list[DifferingFile] = []
+    rest = dict(left_out)
+    for kind in KINDS:
+        of_kind = [each for each in shown if each.kind == kind]
+        listed += of_kind[:MOST_FILES]
+        if more := len(of_kind[MOST_FILES:]):
+            rest[kind] = rest.get(kind, 0) + more
+    return listed, rest
 
 
 def _root(each: DifferingFile) -> str:

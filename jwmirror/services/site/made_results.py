@@ -39,7 +39,7 @@ class MadeRecord(msgspec.Struct, frozen=True):
     made_at: str = ""
 
 
-class Contents(msgspec.Struct, frozen=True):
+class InputContent(msgspec.Struct, frozen=True):
     """The contents of an input."""
 
     sha256: str = ""
@@ -49,7 +49,7 @@ class Contents(msgspec.Struct, frozen=True):
 class Inputs(msgspec.Struct, frozen=True):
     """The part of a derivation that names inputs."""
 
-    inputs: tuple[Contents, ...] = ()
+    inputs: tuple[InputContent, ...] = ()
 
 
 class InputRecord(msgspec.Struct, frozen=True):

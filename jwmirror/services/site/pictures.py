@@ -17,7 +17,7 @@ from jwmirror.core.names import root_and_suffix
 from jwmirror.core.printing import percent
 from jwmirror.report.formatting import count
 from jwmirror.report.site.addresses import PICTURES
-from jwmirror.report.site.records import Picture
+from jwmirror.report.site.mosaics import Picture
 from jwmirror.services.site.differences import DifferingFile
 from jwmirror.services.site.page_files import SiteFolder
 from jwmirror.services.site.shown_rows import ShownRow

@@ -10,10 +10,8 @@ from jwmirror.core.names import is_exposure_root, root_and_suffix
 from jwmirror.report.formatting import count
 from jwmirror.report.quality import caveat_text, is_accepted, quality_of, quality_text
 from jwmirror.report.site import addresses
+from jwmirror.report.site.mosaics import Mosaic, MosaicVersion, Picture
 from jwmirror.report.site.records import (
-    Mosaic,
-    MosaicVersion,
-    Picture,
     ProductEvent,
     ProductPage,
     ResultVersion,
