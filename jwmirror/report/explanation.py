@@ -37,6 +37,7 @@ class Explanation:
     is_published: bool = True  # False: held back by the last run, so its path is not in the view
     # of a file of MAST: what the last run refused, doubts or could not decide about it, in words
     at_mast: tuple[str, ...] = ()
+    exclusive: str = ""  # until when, in words; "": public, or not published
 
 
 @dataclass(frozen=True, kw_only=True)

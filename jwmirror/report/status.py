@@ -19,6 +19,7 @@ from jwmirror.core.model import (
     SettleResult,
     Wait,
 )
+from jwmirror.core.model.answers.exclusive import ExclusiveFiles
 from jwmirror.core.model.history.reasons import PlaceOf, no_place, traced_reasons, words_of
 from jwmirror.core.model.jobs.run_state import RunState
 from jwmirror.core.model.maintenance import Hold
@@ -184,6 +185,7 @@ class Status:
     undone: tuple[str, ...] = ()  # after a rollback: causes that the next run publishes again
     hold: Hold | None = None  # with which runs leave the current generation as it is
     growth: Growth | None = None  # None: too little history
+    exclusive: tuple[ExclusiveFiles, ...] = ()  # and until when
 
 
 def build_status(

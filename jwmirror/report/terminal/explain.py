@@ -138,6 +138,8 @@ def _facts(explanation: Explanation, verbose: bool) -> Iterator[tuple[str, objec
     yield "state", "present" if entry.state == PRESENT else "present; no longer listed at MAST"
     if entry.product:
         yield from _pedigree(entry.product, verbose)
+    if explanation.exclusive and not entry.product:
+        yield "access", f"{explanation.exclusive} (made from exclusive data)"
     for words in explanation.at_mast:
         yield "at MAST", words
     if entry.refusal:

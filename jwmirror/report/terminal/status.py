@@ -48,6 +48,7 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
     if status.generation is None and status.run is None:
         return _nothing_yet(status)
     lists = {
+        "Exclusive data": list(map(str, status.exclusive)),
         "Selected, but not found at MAST": list(status.unmatched),
         "Found by searches at the last poll": list(status.last_poll.searches),
         "The last poll was limited to these, which events named; the next one is complete": [

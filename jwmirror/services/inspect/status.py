@@ -26,6 +26,7 @@ from jwmirror.report.status import (
 )
 from jwmirror.services.causes.generations import generation_causes
 from jwmirror.services.configure.checked_config import load_checked_config
+from jwmirror.services.inspect.answers.exclusive import exclusive_files
 from jwmirror.services.inspect.running.observation import run_state
 from jwmirror.services.kept.answers import kept_answer
 from jwmirror.services.kept.conditions import conditions_of
@@ -82,6 +83,7 @@ def mirror_status(
         undone=tuple(undone_causes(root, current, run)),
         running=run_state(root),
         growth=_growth(root),
+        exclusive=exclusive_files(root, entries),
     )
 
 
