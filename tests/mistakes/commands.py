@@ -68,12 +68,12 @@ SECTION = Section(
             step="jwmirror prune -h",
         ),
         call(
-            what="One generation to compare",
-            command="jwmirror diff 3",
+            what="A file that is not named",
+            command="jwmirror explain",
             code=2,
-            where="jwmirror diff",
-            found="B",
-            step="jwmirror diff -h",
+            where="jwmirror explain",
+            found="FILE",
+            step="jwmirror explain -h",
         ),
         call(
             what="Too many words",

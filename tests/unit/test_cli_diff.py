@@ -65,6 +65,15 @@ def test_two_generations_are_compared_file_by_file(mirror):
     assert f"same_pool.csv [{_number(unlisted, page)}]" in page
 
 
+def test_without_sides_the_current_generation_is_compared_with_the_one_before(mirror):
+    """One side is compared with the generation before it; the first has none."""
+    both, none, one = (run_diff(*sides, "--mirror", mirror.root) for sides in (("1", "2"), (), "2"))
+
+    assert both == none == one and "generation 1 -> generation 2: 1 new" in none
+    assert "generation 1 deep -> generation 2 deep" in run_diff(":deep", "--mirror", mirror.root)
+    assert "generation 1 is the first" in run_diff("1", "--mirror", mirror.root, code=1)
+
+
 def _number(cause: str, page: str) -> str:
     """The number that a page gives a cause."""
     before, found, _ = page.partition(f"] {cause}")

@@ -37,6 +37,10 @@ def rolled_up(small_mirror):
     small_mirror.hold(ASN, lambda path: path.write_text(json.dumps(content)))
     for name in (f"{EXPOSURE}_cal.fits", "jw01345001001_gs-fg_2022127120150_cal.fits"):
         small_mirror.hold(name, lambda path: path.write_text("x"))
+    small_mirror.rows = {
+        path: replace(row, quality="sound" if "i2d" in path and row.key else row.quality)
+        for path, row in small_mirror.rows.items()
+    }
     cube = small_mirror.hold(f"{CUBE}_ch1-short_s3d.fits", lambda path: path.write_text("x"))
     path = cube.path.replace("o001", "o002")
     small_mirror.rows[path] = replace(small_mirror.rows.pop(cube.path), path=path)
@@ -82,6 +86,8 @@ def test_files_roll_up_under_target_and_association(rolled_up):
     (mosaic,) = one.products
     assert (mosaic.product, mosaic.target, mosaic.association) == (MOSAIC, "t001", ASN)
     assert mosaic.files == {"upstream": ("i2d",), "deep": ("i2d",)}
+    assert mosaic.qualities == {"deep": "sound"}
+    assert "MAST: i2d; deep (sound): i2d" in page
     assert [(each.root, each.role) for each in mosaic.members] == [
         (EXPOSURE, "science"),
         (SECOND, "background"),

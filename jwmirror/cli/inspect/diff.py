@@ -6,7 +6,7 @@ import typer
 
 from jwmirror.cli import app, options, output
 from jwmirror.report.terminal.diff import files_page, state_page
-from jwmirror.services.inspect.diff import diff_file, diff_states
+from jwmirror.services.inspect.diff import diff_file, diff_states, parent_side
 
 SIDE = (
     "Number of a generation, name of a pin, or `current`. To compare only files of a recipe or of "
@@ -16,8 +16,10 @@ SIDE = (
 
 @app.command("diff")
 def diff_command(
-    old: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
-    new: Annotated[str, typer.Argument(metavar="B", help="The other side, in the same form.")],
+    old: Annotated[str, typer.Argument(metavar="[A]", help=SIDE)] = "current",
+    new: Annotated[
+        str, typer.Argument(metavar="[B]", help="The other side, in the same form.")
+    ] = "",
     file: Annotated[str | None, options.FILE] = None,
     recipe: Annotated[
         str, typer.Option(help="Compare only files of this recipe (`upstream`: files from MAST).")
@@ -30,11 +32,14 @@ def diff_command(
 ) -> None:
     """List the files that differ between two generations or recipes, and why.
 
-    With FILE, compare its two versions. The first line says how much differs, from "identical" to
-    "pixels changed" (the seven verdicts: docs/commands.md). The next lines list differences in
-    keywords, pixels and tables.
+    Without B, compare A with the generation before it. Without both, show what the current
+    generation changed. With FILE, compare its two versions. The first line says how much differs,
+    from "identical" to "pixels changed" (the seven verdicts: docs/commands.md). The next lines list
+    differences in keywords, pixels and tables.
     """
     root = options.find_mirror(mirror, config)
+    if not new:
+        old, new = parent_side(root, old), old
     if file is None:
         states = diff_states(root, old, new, recipe)
         output.show(states, lambda shown: state_page(shown, all_lines, verbose), as_json)

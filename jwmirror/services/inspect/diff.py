@@ -58,6 +58,21 @@ class State:
         return None if row is None else self.entries[row]
 
 
+def parent_side(root: Path, side: str) -> str:
+    """Return the side of a comparison that is one generation earlier: 2:deep for 3:deep.
+
+    Raises:
+        StoreError: there is no such generation, or none before it.
+    """
+    name, colon, origin = side.partition(":")
+    generation = generation_named(root, name or CURRENT)
+    if generation.parent is None:
+        raise StoreError(
+            f"generation {generation.number} is the first; {as_typed('diff A B')} compares two."
+        )
+    return f"{generation.parent}{colon}{origin}"
+
+
 def diff_states(root: Path, old: str, new: str, recipe: str = "") -> StateDifference:
     """Return which files differ between two states, and why.
 

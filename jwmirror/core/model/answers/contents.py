@@ -3,7 +3,7 @@
 The fields are the keys of `jwmirror products --json`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Suffixes = dict[str, tuple[str, ...]]  # origin ("upstream", or a recipe) -> suffixes, sorted
 
@@ -46,6 +46,7 @@ class CombinedProduct:
     target: str  # t001; "" if the name has none
     files: Suffixes
     members: tuple[ExposureFiles, ...]
+    qualities: dict[str, str] = field(default_factory=dict)  # of each recipe: sound, caveat...
 
 
 @dataclass(frozen=True, kw_only=True)

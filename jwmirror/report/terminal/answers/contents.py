@@ -1,6 +1,6 @@
 """The terminal page of `jwmirror products`. Pure: records in, text out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -50,7 +50,7 @@ def _observation(observation: records.ObservationFiles, all_lines: bool) -> Iter
             yield Text(f"  target {target}" if target else "  without a target in the name")
         made = f"{product.pipeline} of {product.association}" if product.association else ""
         how = f"  ({made or 'no association in the mirror'})"
-        yield Text(f"    {product.product}{_files(product.files)}{how}")
+        yield Text(f"    {product.product}{_files(product.files, product.qualities)}{how}")
         lines = [
             f"      {each.root}{_files(each.files)}"
             + (f"  {each.role}" if each.role != "science" else "")
@@ -66,8 +66,13 @@ def _observation(observation: records.ObservationFiles, all_lines: bool) -> Iter
         yield Text(f"  and {formatting.count(associations, 'file')} of associations", style="dim")
 
 
-def _files(files: records.Suffixes) -> str:
-    texts = (f"{_name(origin)}: {' '.join(suffixes)}" for origin, suffixes in files.items())
+def _files(files: records.Suffixes, qualities: Mapping[str, str] | None = None) -> str:
+    qualities = qualities or {}
+    texts = (
+        f"{_name(origin)}{f' ({qualities[origin]})' if origin in qualities else ''}: "
+        f"{' '.join(suffixes)}"
+        for origin, suffixes in files.items()
+    )
     return f"  {'; '.join(texts) or 'not in the mirror'}"
 
 

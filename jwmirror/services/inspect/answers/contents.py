@@ -4,13 +4,16 @@ The functions on rows are pure.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 
 from jwmirror.core.errors import StoreError, as_typed, some_of
 from jwmirror.core.model import UPSTREAM
 from jwmirror.core.model.answers import contents as records
 from jwmirror.core.model.association import Association
+from jwmirror.core.model.quality import SOUND
 from jwmirror.core.names import (
     INSTRUMENTS,
     is_named_by,
@@ -19,6 +22,7 @@ from jwmirror.core.names import (
     program_and_observation,
 )
 from jwmirror.pipeline.associations.reading import read_associations
+from jwmirror.report.quality import NOT_MEASURED
 from jwmirror.services.inspect.answers.product_kinds import KINDS, kind_of
 from jwmirror.store.access import may_be_read
 from jwmirror.store.generations import Generations
@@ -46,7 +50,10 @@ def mirror_contents(root: Path, part: str = "") -> records.Contents:
         rows = _rows_of(root, part, rows)
         locate = Objects(root).path
         found = read_associations(rows.where("product_suffix", "asn"), locate).found
-        observations = observation_files(rows.column("path"), rows.column("origin"), found)
+        observations = tuple(
+            replace(each, products=tuple(_with_qualities(each.products, rows)))
+            for each in observation_files(rows.column("path"), rows.column("origin"), found)
+        )
     return records.Contents(
         mirror=str(root),
         generation=current.number,
@@ -54,6 +61,25 @@ def mirror_contents(root: Path, part: str = "") -> records.Contents:
         observations=observations,
         left_out=len(entries) - len(allowed),
     )
+
+
+def _with_qualities(
+    products: Iterable[records.CombinedProduct], rows: Entries
+) -> Iterator[records.CombinedProduct]:
+    """Add to each product the quality of each recipe's result of it.
+
+    Of several, as of the cubes of MIRI, one that is not sound.
+    """
+    known: dict[str, dict[str, str]] = {}  # by product; a cube has more parts in its name
+    columns = (rows.column(name) for name in ("path", "origin", "key", "quality"))
+    for path, origin, key, quality in zip(*columns, strict=True):
+        if key and (parts := parse_product(path.rpartition("/")[2])):
+            for name in accumulate(parts.root.split("_"), "{}_{}".format):
+                words = known.setdefault(name, {})
+                if words.get(origin, SOUND) == SOUND:
+                    words[origin] = quality or NOT_MEASURED
+    for each in products:
+        yield replace(each, qualities=known.get(each.product, {}))
 
 
 def _rows_of(root: Path, part: str, rows: Entries) -> Entries:
