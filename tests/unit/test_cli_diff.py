@@ -12,7 +12,7 @@ from jwmirror.store.objects import Objects
 from jwmirror.store.pins import add_pin
 from tests.setup import command_line
 from tests.setup.calibrated_image import Toy
-from tests.setup.mirrors import EXPOSURE, made_from
+from tests.setup.mirrors import EXPOSURE, MOSAIC, made_from
 
 CAL = f"{EXPOSURE}_cal.fits"
 UPSTREAM = f"upstream/jw01345/o001/{CAL}"
@@ -55,7 +55,8 @@ def test_two_generations_are_compared_file_by_file(mirror):
     """New, changed, marked and gone, each with why."""
     page = " ".join(run_diff("1", "current", "--mirror", mirror.root).split())
 
-    counts = "1 new, 2 changed, 1 with equal content and new information, 1 gone"
+    same = "equal science content: only dates, names and the like differ"
+    counts = f"1 new, 2 changed (1 of them with {same}), 1 with equal content and new information, 1 gone"
     assert f"generation 1 -> generation 2: {counts}" in page
     reprocessed = "MAST reprocessed jw01345 o001: CAL_VER 1.18.0 -> 1.19.0, CRDS_CTX jwst_1322.pmap"
     parameter = "jump.rejection_threshold 4.0 -> 5.0 (recipe deep, image2): 1 file"
@@ -154,7 +155,7 @@ def test_a_product_is_compared_between_recipes_and_upstream(mirror):
     assert recipes.startswith("header only")
     assert f"{QUICK} -> {DEEP}" in recipes
     assert "S_JUMP: COMPLETE -> SKIPPED" in recipes
-    assert upstream.startswith("pixels changed")
+    assert upstream.startswith("pixels differ")
     assert "CAL_VER: 1.19.0 -> 3.0.0" in upstream
 
 
@@ -210,3 +211,59 @@ def test_an_object_that_decayed_is_told(mirror):
     said = run_diff("1", "2", UPSTREAM, "--mirror", mirror.root, code=1)
 
     assert f"sha256 of object {path}" in " ".join(said.split())
+
+
+@pytest.fixture
+def two_recipes(empty_mirror):
+    """A mosaic and its catalogue of two recipes that set a parameter of stage 1, and one of 3."""
+    made = empty_mirror
+    made.hold(f"{EXPOSURE}_uncal.fits", Toy().write)
+    for recipe, threshold, snr in (("quick", 7.0, 8.0), ("deep", 4.5, 10.0)):
+        jump, detection = {"rejection_threshold": threshold}, {"snr_threshold": snr}
+        rate = made_from("detector1", EXPOSURE, f"{EXPOSURE}_uncal.fits", jump=jump)
+        image = made_from("image3", MOSAIC, f"{EXPOSURE}_rate.fits", source_catalog=detection)
+        of_recipe = replace(image.inputs[0], identity=recipe)
+        image = replace(image, inputs=(of_recipe,))
+        for each, suffix in ((rate, "rate.fits"), (image, "i2d.fits"), (image, "cat.ecsv")):
+            name = f"{each.product}_{suffix}"
+            toy = Toy().set("SCI", (3, 4), threshold).card("SUFFIX", suffix)
+            made.make(each, name, toy.write)
+            row = made.rows.pop(f"recalibrated/deep/jw01345/o001/{name}")
+            path = row.path.replace("deep", recipe)
+            result = f"{each.pipeline}/{each.product}"
+            made.rows[path] = replace(row, path=path, origin=recipe, result=result, identity="")
+    made.publish()
+    return made
+
+
+def test_two_recipes_differ_by_what_differs_first(two_recipes):
+    """A parameter of stage 1 in a mosaic; one of the catalogue is no cause of the image."""
+    found = json.loads(run_diff(":deep", ":quick", "--json", "--mirror", two_recipes.root))
+    page = " ".join(run_diff(":deep", ":quick", "--mirror", two_recipes.root).split())
+    mosaic = run_diff(":deep", ":quick", f"{MOSAIC}_i2d.fits", "--mirror", two_recipes.root)
+
+    names = {
+        each["what"]: {path.rpartition("_")[2] for path in each["paths"]}
+        for each in found["causes"]
+    }
+    assert names == {
+        "jump.rejection_threshold": {"rate.fits", "i2d.fits", "cat.ecsv"},
+        "source_catalog.snr_threshold": {"cat.ecsv"},
+    }
+    assert "jump.rejection_threshold 4.5 -> 7.0 (detector1): 3 files" in page
+    assert "deep -> generation 1 quick: 3 differ" in page and "changed" not in page
+    assert mosaic.startswith("pixels differ")
+    assert "4.5 -> 7.0 (detector1)" in mosaic and "snr_threshold" not in mosaic
+
+
+def test_files_that_one_recipe_has_alone_are_not_said_to_be_new(two_recipes):
+    """Nor to be gone; they have no cause."""
+    del two_recipes.rows[f"recalibrated/deep/jw01345/o001/{MOSAIC}_cat.ecsv"]
+    two_recipes.publish()
+
+    there, back = (
+        run_diff(*sides, "--mirror", two_recipes.root)
+        for sides in ((":deep", ":quick"), (":quick", ":deep"))
+    )
+
+    assert "1 only of quick, 2 differ" in there and "2 differ, 1 only of quick" in back

@@ -214,9 +214,19 @@ def find_result_roots(differing: RowDifferences, tracer: ResultTracer, findings:
         of_results = rows.results()
         for origin, result, path in _rows(of_results, ("origin", "result", "path")):
             roots = tracer.roots((origin, result))
-            for root in roots or (Cause("recomputed", recipe=origin),):
+            touching = [root for root in roots if _may_touch(root, path)]
+            for root in touching or roots or (Cause("recomputed", recipe=origin),):
                 findings.add(root, (path,), follows=not root.recipe)
     _of_marked(*differing.marked, tracer, findings)
+
+
+def _may_touch(root: Cause, path: str) -> bool:
+    """Return whether a parameter can decide the content of a file; True if it is not known.
+
+    Image3 makes its catalogue last, so other files of the same result do not depend on that step.
+    """
+    is_of_catalogue = root.kind == "parameter" and root.what.startswith("source_catalog.")
+    return not is_of_catalogue or path.endswith(("_cat.ecsv", "_segm.fits"))
 
 
 def _of_marked(before: Entries, after: Entries, tracer: ResultTracer, findings: Findings) -> None:

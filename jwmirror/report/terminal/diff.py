@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from jwmirror.core.model import UPSTREAM
 from jwmirror.core.model import comparison as records
 from jwmirror.core.model.history.causes import Cause, summed_up
 from jwmirror.report import formatting
@@ -15,7 +16,8 @@ from jwmirror.report.status import split_view_path
 from jwmirror.report.terminal.status import FOLDERS
 
 KINDS = ("new", "changed", "marked", "gone")
-TITLES = {kind: formatting.KINDS.get(kind, kind) for kind in KINDS}
+EQUAL_CONTENT = "equal science content: only dates, names and the like differ"
+FILE_REASONS = 3  # of one file, where no causes are known
 RATIOS = "|B-A|/ERR, percentiles 50 90 99"
 COLOURS = {
     **dict.fromkeys((records.PIXELS, records.VALUES, records.MEMBERS, records.BYTES), "red"),
@@ -34,14 +36,18 @@ def state_page(
 
     Causes are numbered, and each file has the numbers of its causes.
     """
-    files = difference.files
+    files, titles = difference.files, _titles(difference.old, difference.new)
     kinds = Counter(change.kind for change in files)
-    totals = ", ".join(f"{kinds[kind]:,} {TITLES[kind]}" for kind in KINDS if kinds[kind])
+    same = sum(change.same_science for change in files)
+    notes = {"changed": f" ({same:,} of them with {EQUAL_CONTENT})" if same else ""}
+    totals = ", ".join(
+        f"{kinds[kind]:,} {titles[kind]}{notes.get(kind, '')}" for kind in KINDS if kinds[kind]
+    )
     head = f"{difference.mirror}: {_sides(difference.old, difference.new)}: "
     numbers: dict[str, list[int]] = {}
     parts: list[RenderableType] = [Text(head + (totals or "no difference"), style="bold")]
     if files:
-        parts.append(_count_table(files, all_lines))
+        parts.append(_count_table(files, titles, all_lines))
         causes = summed_up(difference.causes, with_paths=True)
         words = [f"[{number}] {cause}" for number, cause in enumerate(causes, 1)]
         title = f"Causes{_way(difference.old, difference.new)}"
@@ -49,8 +55,24 @@ def state_page(
         numbers = _numbers(causes)
     for kind in ("changed", "marked", "new", "gone"):
         lines = [_file_line(each, numbers, verbose) for each in files if each.kind == kind]
-        parts += section(TITLES[kind].capitalize(), lines, all_lines)
+        parts += section(titles[kind][:1].upper() + titles[kind][1:], lines, all_lines)
     return Group(*parts)
+
+
+def _titles(old: records.Side, new: records.Side) -> dict[str, str]:
+    """Return the kinds of differences in words: two recipes differ, and nothing has changed."""
+    if old.origin == new.origin:
+        return {kind: formatting.KINDS.get(kind, kind) for kind in KINDS}
+    return {
+        "new": f"only {_of(new)}",
+        "changed": "differ",
+        "marked": formatting.KINDS["marked"],
+        "gone": f"only {_of(old)}",
+    }
+
+
+def _of(side: records.Side) -> str:
+    return "of MAST" if side.origin == UPSTREAM else f"of {side.origin}"
 
 
 def _sides(old: records.Side, new: records.Side) -> str:
@@ -68,9 +90,16 @@ def _way(old: records.Side, new: records.Side) -> str:
     return f" of what happened from generation {new.generation} to {old.generation}"
 
 
-def _count_table(files: Sequence[records.FileChange], all_lines: bool) -> Table:
-    """Return counts by program, observation, origin and suffix; without observation if too long."""
-    table = Table("program", "observation", "origin", "suffix", *TITLES.values(), box=None)
+def _count_table(
+    files: Sequence[records.FileChange], titles: Mapping[str, str], all_lines: bool
+) -> Table:
+    """Return counts by program, observation, origin and suffix; without observation if too long.
+
+    Of the kinds, those that occur have a column.
+    """
+    kinds = [kind for kind in KINDS if any(change.kind == kind for change in files)]
+    columns = ("program", "observation", "origin", "suffix")
+    table = Table(*columns, *(titles[kind] for kind in kinds), box=None)
     locations = [split_view_path(_path(change)) for change in files]
     brief = len({location[:3] for location in locations}) > FOLDERS and not all_lines
     counts: dict[tuple[str, str, str, str], Counter[str]] = {}
@@ -78,7 +107,7 @@ def _count_table(files: Sequence[records.FileChange], all_lines: bool) -> Table:
         row = (program, "all" if brief else observation, origin, suffix)
         counts.setdefault(row, Counter())[change.kind] += 1
     for row in sorted(counts):
-        numbers = (counts[row][kind] for kind in KINDS)
+        numbers = (counts[row][kind] for kind in kinds)
         table.add_row(*row, *(f"{number:,}" if number else "" for number in numbers))
     return table
 
@@ -113,7 +142,10 @@ def _file_line(
     if verbose:
         notes += [reason.with_hashes for reason in change.reasons]
     elif not notes[0]:
-        notes += map(formatting.reason_text, change.reasons)
+        reasons = [reason for reason in change.reasons if reason.what != "DATE"] or change.reasons
+        notes += map(formatting.reason_text, reasons[:FILE_REASONS])
+        more = len(reasons) - FILE_REASONS
+        notes += [f"and {more} more (--verbose)"] if more > 0 else []
     said = "; ".join(filter(None, notes))
     return f"{_path(change)}{f'  [{said}]' if said else ''}"
 
@@ -132,11 +164,14 @@ def files_page(
     """Return the differences within each file of one name; `verbose`: hashes."""
     sides = _sides(difference.old, difference.new)
     way = _way(difference.old, difference.new)
-    return Group(*(_file_page(each, sides, way, all_lines, verbose) for each in difference.files))
+    differ = difference.old.origin != difference.new.origin
+    verb = "differ" if differ else "changed"
+    pages = (_file_page(each, sides, way, verb, all_lines, verbose) for each in difference.files)
+    return Group(*pages)
 
 
 def _file_page(
-    file: records.FileDifference, sides: str, way: str, all_lines: bool, verbose: bool
+    file: records.FileDifference, sides: str, way: str, verb: str, all_lines: bool, verbose: bool
 ) -> RenderableType:
     names = " -> ".join(dict.fromkeys(entry.path for entry in (file.old, file.new) if entry))
     if file.comparison is None:
@@ -147,17 +182,18 @@ def _file_page(
     made = [why for why in file.reasons if why not in shown and why.what != "DATE"]
     words = formatting.why_changed(file.causes, None, made, verbose)
     return Group(
-        _verdict(file.comparison),
+        _verdict(file.comparison, verb),
         Text(f"{names}\n{sides}", style="dim"),
         *section(f"Made differently{way and f': causes{way}'}", words, all_lines),
-        *_comparison(file.comparison, all_lines),
+        *_comparison(file.comparison, verb, all_lines),
         Text(),
     )
 
 
-def _verdict(comparison: records.Comparison) -> Text:
-    """Return the kind of difference in words."""
-    text = Text(comparison.verdict, style=f"bold {COLOURS[comparison.verdict]}")
+def _verdict(comparison: records.Comparison, verb: str) -> Text:
+    """Return the kind of difference in words; `verb`: what pixels did, "changed" or "differ"."""
+    words = comparison.verdict.replace("changed", verb)
+    text = Text(words, style=f"bold {COLOURS[comparison.verdict]}")
     if comparison.verdict == records.EQUAL:
         only = ", ".join(comparison.volatile) or "the layout of the bytes"
         text.append(f" (only {only} differ{'' if ',' in only else 's'})")
@@ -168,16 +204,21 @@ def _verdict(comparison: records.Comparison) -> Text:
     return text
 
 
-def _comparison(comparison: records.Comparison, all_lines: bool) -> Iterator[RenderableType]:
+def _comparison(
+    comparison: records.Comparison, verb: str, all_lines: bool
+) -> Iterator[RenderableType]:
     """Yield each part of a comparison in which something differs."""
-    for title in ("Pedigree", "References", "Steps", "Members", "Layout"):
-        reasons = getattr(comparison, title.lower())
-        yield from section(title, [str(reason) for reason in reasons], all_lines)
+    titles = {"pedigree": "Dates and versions"}
+    for name in ("pedigree", "references", "steps", "members", "layout"):
+        reasons = getattr(comparison, name)
+        yield from section(
+            titles.get(name, name.capitalize()), [str(reason) for reason in reasons], all_lines
+        )
     if comparison.shift:
         lines = [_sky_line(comparison.shift)]
         yield from section("Sky under SCI", lines, all_lines, show_count=False)
     if comparison.images:
-        yield _image_table(comparison.images)
+        yield _image_table(comparison.images, verb)
     if flags := [(image.hdu, flag) for image in comparison.images for flag in image.bits]:
         yield _flag_table(flags)
     yield from map(_column_table, comparison.tables)
@@ -197,8 +238,8 @@ def _sky_line(shift: records.SkyShift) -> str:
     )
 
 
-def _image_table(images: Sequence[records.ImageDifference]) -> Table:
-    columns = ("HDU", "shape", "type", "changed", "median", "MAD", "largest", RATIOS)
+def _image_table(images: Sequence[records.ImageDifference], verb: str) -> Table:
+    columns = ("HDU", "shape", "type", verb, "median", "MAD", "largest", RATIOS)
     numbers = ("median", "MAD", "largest", "NaN")
     table = empty_table("Pixels (B - A)", *columns, "NaN", whole=numbers)
     for image in images:

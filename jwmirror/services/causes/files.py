@@ -11,6 +11,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.model.history.causes import Cause, ContentChange
 from jwmirror.planning.causes.comparison import causes_between
 from jwmirror.services.causes.generations import lookups_of, state_of
+from jwmirror.services.causes.recipes import recipe_causes
 from jwmirror.services.causes.reprocessing import kept_change
 from jwmirror.store.generations import Generations
 from jwmirror.store.manifest import Entries
@@ -25,6 +26,7 @@ class FileCauses:
     root: Path
     _rows: dict[int, Entries] = field(default_factory=dict)
     _known: dict[tuple[int, int, str], ByPath] = field(default_factory=dict)
+    _of_recipes: dict[tuple[str, str, str], ByPath] = field(default_factory=dict)
 
     def between(self, old: int, new: int, path: str) -> tuple[Cause, ...]:
         """Return why a file differs between two generations; () if one of them was pruned.
@@ -38,6 +40,16 @@ class FileCauses:
             except StoreError:  # pruned, or damaged, which `verify` reports
                 self._known[asked] = {}
         return self._known[asked].get(path, ())
+
+    def between_recipes(
+        self, before: tuple[Entries, str], after: tuple[Entries, str], path: str
+    ) -> tuple[Cause, ...]:
+        """Return why a file differs between two recipes; each side: rows, and the recipe."""
+        asked = before[1], after[1], _program(path)
+        if asked not in self._of_recipes:
+            old, new = ((_of_program(rows, asked[2]), recipe) for rows, recipe in (before, after))
+            self._of_recipes[asked] = causes_by_path(recipe_causes(self.root, old, new))
+        return self._of_recipes[asked].get(path, ())
 
     def content(self, old_sha256: str, new_sha256: str) -> ContentChange | None:
         """Return how two versions of a file of MAST differ; None if that is not known."""

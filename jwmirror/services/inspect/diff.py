@@ -21,6 +21,7 @@ from jwmirror.core.model.history.causes import Cause
 from jwmirror.planning.causes.comparison import causes_between
 from jwmirror.services.causes.files import FileCauses
 from jwmirror.services.causes.generations import lookups_of, state_of
+from jwmirror.services.causes.recipes import recipe_causes
 from jwmirror.services.inspect.change_reasons import ChangeReasons
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
 from jwmirror.store.generations import Generations
@@ -102,11 +103,12 @@ def diff_states(root: Path, old: str, new: str, recipe: str = "") -> StateDiffer
 def _causes(root: Path, before: State, after: State) -> tuple[Cause, ...]:
     """Return why the files of two states differ, from the earlier to the later generation.
 
-    Of those of one origin only; () of two origins.
+    Of two recipes, from the first to the second one.
     """
     origin = before.side.origin
     if origin != after.side.origin:
-        return ()
+        sides = [(each.entries, each.side.origin) for each in (before, after)]
+        return recipe_causes(root, sides[0], sides[1])
     generations = Generations(root)
     states = [
         state_of(generations.read(each.side.generation), each.entries)
@@ -138,18 +140,22 @@ def diff_file(root: Path, old: str, new: str, file: str, recipe: str = "") -> Fi
         mirror=str(root),
         old=before.side,
         new=after.side,
-        files=tuple(_with_causes(file, causes, before.side, after.side) for file in files),
+        files=tuple(_with_causes(file, causes, before, after) for file in files),
     )
 
 
 def _with_causes(
-    file: FileDifference, causes: FileCauses, before: Side, after: Side
+    file: FileDifference, causes: FileCauses, before: State, after: State
 ) -> FileDifference:
-    """Add why a file differs, if both sides are the same recipe, or MAST."""
-    entry = file.new or file.old
-    if entry is None or before.origin != after.origin:
+    """Add why a file differs: between two generations, or between two recipes."""
+    entry, sides = file.new or file.old, (before.side, after.side)
+    if entry is None:
         return file
-    why = causes.between(before.generation, after.generation, entry.path)
+    if sides[0].origin == sides[1].origin:
+        why = causes.between(sides[0].generation, sides[1].generation, entry.path)
+    else:
+        old, new = ((each.entries, each.side.origin) for each in (before, after))
+        why = causes.between_recipes(old, new, entry.path)
     return replace(file, causes=why)
 
 

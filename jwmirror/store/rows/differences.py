@@ -93,6 +93,25 @@ def differing_columns(old: Entries, new: Entries) -> dict[str, list[int]]:
     return places
 
 
+def rows_as_of(entries: Entries, recipe: str, name: str) -> Entries:
+    """Return the rows of MAST and of one recipe, as if the recipe had another name; pure."""
+    _import_compute()
+    table = entries.table.cast(SCHEMA)
+    rows = table.filter(pa.compute.equal(table["origin"], recipe)).combine_chunks()
+    paths = _names(rows, recipe)
+    folders, names = (
+        pa.array([text], pa.string()).take(pa.array([0] * len(rows), pa.int32()))
+        for text in (f"recalibrated/{name}", name)
+    )
+    columns = {
+        **{field.name: rows[field.name] for field in SCHEMA},
+        "path": pa.compute.binary_join_element_wise(folders, paths, "/"),
+        "origin": names,
+    }
+    of_mast = table.filter(pa.compute.equal(table["origin"], UPSTREAM))
+    return Entries(pa.concat_tables([pa.table(columns, schema=SCHEMA), of_mast]))
+
+
 def _import_compute() -> None:
     """Import pa.compute, which takes long: commands that compare no manifests start without it."""
     import_module("pyarrow.compute")
