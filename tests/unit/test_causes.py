@@ -257,32 +257,36 @@ def test_an_association_under_a_new_name_is_renamed():
     (renamed,) = words([FILE, old], [FILE, new])
     several = words([FILE, old, asn("20260101t000000", 2)], [FILE, new, asn("20260401t000000", 3)])
 
-    assert renamed == (f"renamed by MAST {old.filename} -> {new.filename}, jw01345 o001: 2 files")
-    assert several == ["renamed by MAST, jw01345 o001: 4 files"]
+    assert renamed == (f"renamed by MAST {old.filename} -> {new.filename}, jw01345 o001: 1 file")
+    assert several == ["renamed by MAST, jw01345 o001: 2 files"]
 
 
 @pytest.mark.parametrize(
     ("new", "expected"),
     [
-        (replace(FILE, state=GONE), "no longer listed by MAST (kept here), jw01345 o001: 1 file"),
-        (marked(exclusive=True), "restricted by MAST, jw01345 o001: 1 file"),
-        (marked(stale=True), "queued at MAST for reprocessing, jw01345 o001: 1 file"),
+        (
+            replace(FILE, state=GONE),
+            "no longer listed by MAST (kept here), jw01345 o001: 1 file ({FILE})",
+        ),
+        (marked(exclusive=True), "restricted by MAST, jw01345 o001: 1 file ({FILE})"),
+        (marked(stale=True), "queued at MAST for reprocessing, jw01345 o001: 1 file ({FILE})"),
         (marked(siblings="x"), "compared with MAST's, unchanged, jw01345 o001: 1 file"),
         (marked(filter="F200W"), "MAST describes it otherwise: filter, jw01345 o001: 1 file"),
         (
             replace(FILE, scheme="2"),
             "read again by another version of jwmirror, jw01345 o001: 1 file",
         ),
-        (REMADE, "MAST reprocessed jw01345 o001: CAL_VER 1.20.2 -> 2.0.1; 1 file"),
+        (REMADE, "MAST reprocessed jw01345 o001: CAL_VER 1.20.2 -> 2.0.1; 1 file ({FILE})"),
         (
             replace(FILE, sha256="1" * 64),
-            "MAST reprocessed jw01345 o001: its software and references are as before; 1 file",
+            "MAST reprocessed jw01345 o001: its software and references are as before; "
+            "1 file ({FILE})",
         ),
     ],
 )
 def test_what_mast_did_to_a_file_is_said(new, expected):
     """One file, one change."""
-    assert words([FILE], [new]) == [expected]
+    assert words([FILE], [new]) == [expected.format(FILE=FILE.filename)]
 
 
 def test_a_file_that_was_exclusive_is_released():
@@ -298,7 +302,8 @@ def test_a_file_that_was_exclusive_is_released():
 
 def test_files_that_leave_the_view_were_not_selected_any_more():
     """Nothing else removes a file of MAST."""
-    expected = ["no longer selected by the config, jw01345 o001: 1 file left the view"]
+    named = f"1 file ({FILE.filename})"
+    expected = [f"no longer selected by the config, jw01345 o001: {named} left the view"]
     assert words([FILE], []) == expected
 
 
@@ -319,9 +324,12 @@ def test_contents_are_summed_up_and_numbers_of_exclusive_files_are_left_out():
 
     assert words(old, new, lookups) == [
         "MAST reprocessed jw01345 o001 and 2 more: MAST lists no versions of it; "
-        "1 of 3 files header only, pixels of 2 changed by 0.4 sigma (median)"
+        "1 of 3 files header only, pixels of 2 of 3 files changed by 0.4 sigma (median) "
+        f"({', '.join(names)})"
     ]
-    assert words(old[2:], new[2:], lookups)[0].endswith("; pixels of 1 changed")
+    assert words(old[2:], new[2:], lookups)[0].endswith(
+        f"; pixels of 1 of 1 file changed ({names[2]})"
+    )
 
 
 def placed(state: PublishedState, value: str, place: str) -> PublishedState:

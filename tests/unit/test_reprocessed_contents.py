@@ -96,6 +96,7 @@ def test_a_generation_sums_up_what_was_reprocessed(runs):
     assert (cause.kind, cause.place, cause.files) == ("reprocessed", "jw01345 o001", 2)
     assert cause.content.verdicts == {"header only": 1, "pixels changed": 1}
     assert str(cause).endswith(
-        "; 1 of 2 files header only, pixels of 1 changed by 0.1 sigma (median)"
+        "; 1 of 2 files header only, pixels of 1 of 2 files changed by 0.1 sigma (median) "
+        f"({first}, {second})"
     )
     assert not unchanged.is_new

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
 
-from jwmirror.core.model.history.causes import REFERENCES, Cause, ContentSummary
+from jwmirror.core.model import UPSTREAM
+from jwmirror.core.model.history.causes import (
+    IS_NAMED,
+    NAMED,
+    REFERENCES,
+    Cause,
+    ContentSummary,
+)
 from jwmirror.planning.causes.products import find_product_roots
 from jwmirror.planning.causes.results import ResultTracer, find_result_roots
 from jwmirror.planning.causes.states import Findings, Lookups, PublishedState
@@ -33,11 +40,14 @@ def causes_between(
 
 def _cause(root: Cause, findings: Findings, lookups: Lookups) -> Cause:
     paths = tuple(sorted(set(findings.paths[root])))
+    of_mast = [path for path in paths if path.startswith(f"{UPSTREAM}/")]
+    is_named = root.kind in IS_NAMED and len(of_mast) <= NAMED
     return replace(
         root,
         files=len(paths),
         results=findings.followers.get(root, 0),
         content=_content(findings.versions.get(root, ()), lookups),
+        names=tuple(path.rpartition("/")[2] for path in of_mast) if is_named else (),
         paths=paths,
     )
 

@@ -73,7 +73,7 @@ def causes_by_path(causes: Iterable[Cause]) -> ByPath:
     """Return the causes of each file that differs, without numbers of files."""
     found: ByPath = {}
     for cause in causes:
-        alone = replace(cause, files=0, results=0, content=None, paths=())
+        alone = replace(cause, files=0, results=0, content=None, names=(), paths=())
         for path in cause.paths:
             found[path] = (*found.get(path, ()), alone)
     return found

@@ -107,7 +107,7 @@ class ContentSummary:
                     if what == "pixels" and self.sigma
                     else ""
                 )
-                words.append(f"{what} of {number:,} changed{by}")
+                words.append(f"{what} of {number:,} of {_count(self.files, 'file')} changed{by}")
         return ", ".join([*words, *map(str, self.references)])
 
 
@@ -126,6 +126,7 @@ class Cause:
     files: int = 0  # that differ because of it, results included
     results: int = 0  # of these, recalibrated files that follow from MAST's
     content: ContentSummary | None = None  # of reprocessed files that were compared
+    names: tuple[str, ...] = ()  # of MAST's files, if they are few
     paths: tuple[str, ...] = field(default=(), repr=False)  # of the files; not stored
 
     @property
@@ -146,6 +147,7 @@ class Cause:
             files=len(paths),
             results=len(paths) if is_of_results else 0,
             content=None if is_of_results else self.content,
+            names=() if is_of_results else self.names,
             paths=paths,
         )
 
@@ -160,7 +162,9 @@ class Cause:
 
     @property
     def _numbers(self) -> str:
-        numbers = [str(self.content or "") or _count(self.own, "file")] if self.own else []
+        own = (self.own + 1) // 2 if self.kind == "renamed" else self.own  # old and new path
+        names = f" ({', '.join(self.names)})" if self.names else ""
+        numbers = [f"{self.content or _count(own, 'file')}{names}"] if own else []
         if self.results:
             numbers.append(f"{_count(self.results, 'recalibrated file')} made from them")
         end = " left the view" if self.kind in ("removed", "dropped") else ""
@@ -183,6 +187,10 @@ class Cause:
 
 
 IN_WORDS = 12  # causes that the words of a generation name
+NAMED = 3  # files that a cause names
+IS_NAMED = {  # kinds that name files
+    *("unlisted", "relisted", "restricted", "queued", "unqueued", "dropped", "reprocessed"),
+}
 REFERENCES = 3  # that a summary of contents names
 
 
@@ -254,7 +262,7 @@ def summed_up(causes: Iterable[Cause], with_paths: bool = False) -> tuple[Cause,
     """Return causes, those that differ only in the observation as one; by default without paths."""
     groups: dict[Cause, list[Cause]] = {}
     for cause in causes:
-        alike = replace(cause, place="", files=0, results=0, content=None, paths=())
+        alike = replace(cause, place="", files=0, results=0, content=None, names=(), paths=())
         groups.setdefault(alike, []).append(cause)
     sums = ((_sum(group), group) for group in groups.values())
     return tuple(
@@ -270,11 +278,14 @@ def _sum(group: Sequence[Cause]) -> Cause:
     if len(group) == 1:
         return first
     places = sorted({cause.place for cause in group})
+    names = [name for cause in group for name in cause.names]
+    are_few = len(names) <= NAMED and all(cause.names for cause in group)
     return replace(
         first,
         place=f"{places[0]} and {len(places) - 1:,} more",
         files=sum(cause.files for cause in group),
         results=sum(cause.results for cause in group),
+        names=tuple(names) if are_few else (),
         content=_joined([cause.content for cause in group if cause.content]),
     )
 
