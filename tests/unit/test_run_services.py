@@ -95,7 +95,7 @@ def test_a_change_that_was_reported_before_is_not_new(runs):
     assert (first.undone, again.undone) == ((), ())
     (undone,) = rolled_back.undone
     why = "its software and references are as before; 1 of 1 file with equal science content"
-    assert undone == f"MAST reprocessed jw01345 o001: {why}"
+    assert undone == f"MAST reprocessed jw01345 o001: {why} ({name})"
     assert "that is generation 2 again" in rolled_back.notes[0]
 
 
