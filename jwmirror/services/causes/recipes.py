@@ -36,11 +36,12 @@ def recipe_causes(
 def _in_both(differing: RowDifferences) -> RowDifferences:
     """Return the differences without results that only one side has, or that are equal."""
     of_mast = ("origin", UPSTREAM)
+    before, after = differing.marked
     return replace(
         differing,
         new=differing.new.where(*of_mast),
         gone=differing.gone.where(*of_mast),
-        marked=tuple(rows.where(*of_mast) for rows in differing.marked),
+        marked=(before.where(*of_mast), after.where(*of_mast)),
     )
 
 
