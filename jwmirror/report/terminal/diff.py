@@ -93,10 +93,7 @@ def _way(old: records.Side, new: records.Side) -> str:
 def _count_table(
     files: Sequence[records.FileChange], titles: Mapping[str, str], all_lines: bool
 ) -> Table:
-    """Return counts by program, observation, origin and suffix; without observation if too long.
-
-    Of the kinds, those that occur have a column.
-    """
+    """Return counts by program, observation, origin and suffix; without observation if too long."""
     kinds = [kind for kind in KINDS if any(change.kind == kind for change in files)]
     columns = ("program", "observation", "origin", "suffix")
     table = Table(*columns, *(titles[kind] for kind in kinds), box=None)

@@ -56,14 +56,13 @@ def mirror_status(
     generations = Generations(root)
     current, entries = generations.current(), generations.entries()
     columns = (entries.column(name) for name in ("path", "size", "state", "deselected"))
-    run = last_run(root)
+    run, owner = last_run(root), lock_note(root, RUN_LOCK)
     preview: Preview | None = None
     place_of: PlaceOf = no_place
     if run is not None and config_file is not None:
         config = load_checked_config(config_file, settings)
         place_of = partial(place_of_reason, config.parameter_places)
         preview = _preview(root, run, config, context)
-    owner = lock_note(root, RUN_LOCK)
     status = build_status(
         str(root),
         generation_record(current) if current else None,

@@ -1,6 +1,6 @@
 """Which files of a generation are exclusive, and until when: of MAST, and made from them."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,22 +57,27 @@ class ExclusiveData:
     def by_observation(self) -> tuple[ExclusiveFiles, ...]:
         """Return how many files of each observation are exclusive, and until when."""
         closed = self._closed(self._entries)
-        numbers: dict[tuple[str, str, Term], Counter[bool]] = {}
+        numbers: dict[tuple[str, str, Term], Counter[bool]] = defaultdict(Counter)
         for sha256, _, path, key, *_ in self._rows() if closed else ():
             if sha256 in closed:
-                program, observation = path.split("/")[-3:-1]
+                program, observation, _ = path.split("/")[-3:]
                 term = self._term_of(path, key) or UNKNOWN
-                numbers.setdefault((program, observation, term), Counter())[bool(key)] += 1
+                numbers[program, observation, term][bool(key)] += 1
         return tuple(
-            ExclusiveFiles(
-                program=program,
-                observation=observation,
-                release=term.release[:10],
-                words=self._in_words(term),
-                of_mast=count[False],
-                recalibrated=count[True],
-            )
+            self._counted(program, observation, term, count)
             for (program, observation, term), count in sorted(numbers.items())
+        )
+
+    def _counted(
+        self, program: str, observation: str, term: Term, count: Counter[bool]
+    ) -> ExclusiveFiles:
+        return ExclusiveFiles(
+            program=program,
+            observation=observation,
+            release=term.release[:10],
+            words=self._in_words(term),
+            of_mast=count[False],
+            recalibrated=count[True],
         )
 
     def _rows(self) -> Iterator[tuple[str, str, str, str, bool | None, bool | None, str | None]]:
