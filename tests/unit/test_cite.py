@@ -130,9 +130,12 @@ def test_the_page_has_all_that_a_paper_needs(cited):
         "detector1.ramp_fit.n: 1, for detector NRCB1",
         "without file jw01345001001_02101_00009_*: 100% stray light",
         "program 1345, from the Mikulski Archive",
-        r"MAST made its products with jwst 1.18.0 and CRDS context jwst\_1322.pmap.",
+        r"MAST made its products with jwst 1.18.0 and CRDS context jwst\_1322.pmap "
+        r"(SDP\_VER 2025\_2).",
         r"version 3.0.0 (image3), with references of CRDS context jwst\_1464.pmap \citep{crds}",
         r"Recipe deep sets detector1.jump.rejection\_threshold = 5.5;",
+        r"Its other parameters have the values of jwst 3.0.0 and of CRDS context jwst\_1464.pmap.",
+        "(generation 2), recorded by jwmirror",
         r"It leaves out file jw01345001001\_02101\_00009\_*: 100\% stray light.",
         "version = {3.0.0}",
         "note = {astropy 7.2.0}",
@@ -170,6 +173,43 @@ def test_recipes_of_one_version_share_a_sentence(small_mirror):
 
     assert methods.count("We recalibrated") == 1 and "(recipes deep and quick)" in methods
     assert "The parameters of recipe quick are YOUR-PARAMETERS." in methods
+
+
+def test_one_recipe_alone_is_cited(small_mirror):
+    """By an option; a recipe behind a colon, as `diff` has it, is answered with that option."""
+    rows = [*small_mirror.rows.values()]
+    rows += [
+        replace(row, origin="quick", path=row.path.replace("deep", "quick"))
+        for row in rows
+        if row.key
+    ]
+    Generations(small_mirror.root).publish(rows, "two recipes", {})
+    at = ("--mirror", small_mirror.root)
+
+    found = answer("cite", "--recipe", "quick", *at)
+    both = answer("cite", "--recipe", "quick", "--recipe", "deep", *at)
+
+    assert [each["recipe"] for each in found["recipes"]] == ["quick"]
+    assert "deep" not in found["methods"] and "(recipe quick)" in found["methods"]
+    assert [each["recipe"] for each in both["recipes"]] == ["deep", "quick"]
+    assert "`jwmirror cite 2 --recipe quick" in run("cite", "2:quick", *at, code=1)
+    assert "did you mean 'quick'" in run("cite", "--recipe", "quik", *at, code=1)
+
+
+def test_identifiers_of_exclusive_data_are_marked(small_mirror):
+    """With the day of their release; only those."""
+    name = "jw01345002001_02101_00001_nrcb1"
+    small_mirror.hold(
+        f"{name}_uncal.fits",
+        lambda path: path.write_bytes(b"x"),
+        exclusive=True,
+        release_date="2099-05-06T00:00:00",
+    )
+    small_mirror.publish("more")
+
+    page = run("cite", "--mirror", small_mirror.root)
+
+    assert f"{name}  (exclusive until 2099-05-06)" in page and page.count("(exclusive") == 1
 
 
 def test_without_results_only_the_archive_is_cited(small_mirror):

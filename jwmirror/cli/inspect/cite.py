@@ -15,6 +15,10 @@ def cite_command(
         str,
         typer.Argument(metavar="[GEN]", help="Number of a generation, or name of a pin."),
     ] = "current",
+    recipes: Annotated[
+        list[str] | None,
+        typer.Option("--recipe", metavar="NAME", help="Only this recipe. Repeatable."),
+    ] = None,
     config: options.ConfigFile = None,
     mirror: options.Mirror = None,
     all_lines: options.AllLines = False,
@@ -25,5 +29,6 @@ def cite_command(
     The list of observations is for MAST's DOI portal. The methods paragraph is LaTeX, and cites the
     entries of the BibTeX that follows.
     """
-    citation = cite_generation(options.find_mirror(mirror, config), name)
+    root = options.find_mirror(mirror, config)
+    citation = cite_generation(root, name, only=recipes or ())
     output.show(citation, lambda shown: citation_page(shown, all_lines), as_json)

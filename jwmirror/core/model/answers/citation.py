@@ -11,6 +11,7 @@ class CitedObservation:
     observation: str  # o001, c1001
     identifiers: tuple[str, ...]  # obs_id at MAST: of combined products, and of exposures
     released: str  # ISO: when the last of its files is, or was, public; "" if it is not known
+    exclusive: tuple[str, ...] = ()  # identifiers that have exclusive files
 
 
 @dataclass(frozen=True, kw_only=True)

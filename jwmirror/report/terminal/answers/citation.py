@@ -19,7 +19,11 @@ def citation_page(citation: records.Citation, all_lines: bool = False) -> Group:
     made_at = formatting.minute(citation.made_at)
     title = f"Generation {citation.generation} of {made_at}"
     parts: list[RenderableType] = [Text(title, style="bold")]
-    identifiers = [name for each in citation.observations for name in each.identifiers]
+    identifiers = [
+        f"{name}{_exclusive(each) if name in each.exclusive else ''}"
+        for each in citation.observations
+        for name in each.identifiers
+    ]
     heading = "Observations, by their identifiers at MAST, for a DOI"
     parts += formatting.section(heading, identifiers, all_lines)
     parts.append(Text(f"Make the DOI at {PORTAL} ({HELP}), and put it into the paragraph below"))
@@ -31,6 +35,11 @@ def citation_page(citation: records.Citation, all_lines: bool = False) -> Group:
         files = formatting.count(citation.left_out, "file")
         parts.append(Text(f"left out: {files} that you may not read", style="dim"))
     return Group(*parts)
+
+
+def _exclusive(observation: records.CitedObservation) -> str:
+    until = f" until {observation.released[:10]}" if observation.released else ""
+    return f"  (exclusive{until})"
 
 
 def _facts(citation: records.Citation) -> Iterator[str]:
@@ -45,7 +54,9 @@ def _facts(citation: records.Citation) -> Iterator[str]:
         for each in recipe.parameters:
             where = f", for {each.where}" if each.where else ""
             yield f"  {each.name}: {each.value}{where}"
-        if recipe.parameters and not recipe.is_compared:
+        if recipe.is_compared:
+            yield "  (what the recipe sets to the values of the pipeline or of CRDS is left out)"
+        elif recipe.parameters:
             yield "  (all that the recipe sets; not compared with the pipeline's own values)"
         if not recipe.is_recorded:
             yield f"  its parameters are not recorded; {as_typed('explain FILE')} has them"

@@ -22,8 +22,7 @@ ENTRIES = {
   title     = {{JWST} Calibration Pipeline},
   version   = {%(jwst)s},
   publisher = {Zenodo},
-  doi       = {10.5281/zenodo.7038885},
-  note      = {DOI of the file CITATION.cff of the project; Zenodo lists those of its versions}
+  doi       = {10.5281/zenodo.7038885}
 }""",
     "crds": """\
 @misc{crds,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from jwmirror.core.errors import StoreError, as_typed, unknown_name
 from jwmirror.core.grouping import group_by
 from jwmirror.core.matching import describe_match
 from jwmirror.core.model import UPSTREAM
@@ -22,7 +23,8 @@ from jwmirror.pipeline.engine_content import ENGINE
 from jwmirror.services.inspect.answers.bibliography import bibtex
 from jwmirror.services.inspect.answers.changed_parameters import changed_parameters, set_parameters
 from jwmirror.services.inspect.answers.selection import Row
-from jwmirror.store.access import may_be_read
+from jwmirror.store.access import CLOSING, may_be_read
+from jwmirror.store.generations import StoredGeneration
 from jwmirror.store.maintenance.lookup import generation_named
 from jwmirror.store.manifest import Entries
 from jwmirror.store.pins import CURRENT
@@ -31,7 +33,7 @@ from jwmirror.store.provenance import Provenance
 COLUMNS = (
     *("path", "origin", "sha256", "key", "result", "context", "product_uri"),
     *("product_observation", "product_release_date"),
-    *("product_cal_ver", "product_crds_ctx", "product_sdp_ver"),
+    *("product_cal_ver", "product_crds_ctx", "product_sdp_ver", *CLOSING),
 )
 OF_MAST = {"cal_ver": "CAL_VER", "crds_ctx": "CRDS_CTX", "sdp_ver": "SDP_VER"}
 SOFTWARE = ("jwst", "crds", "astropy", "astroquery", "numpy", "snakemake", "jwmirror")
@@ -40,22 +42,25 @@ OF_MIRROR = ("astropy", "astroquery", "snakemake", "jwmirror")  # without recali
 
 
 def cite_generation(
-    root: Path, name: str = CURRENT, is_shown: Callable[[str], bool] | None = None
+    root: Path,
+    name: str = CURRENT,
+    is_shown: Callable[[str], bool] | None = None,
+    only: Sequence[str] = (),
 ) -> records.Citation:
-    """Return how to cite a generation (its number, a pin, or `current`).
+    """Return how to cite a generation (its number, a pin, or `current`), or `only` some recipes.
 
     Files that this user may not read are left out, and counted; or those, by sha256, that are not
     to be shown.
 
     Raises:
-        StoreError: there is no such generation, or it was pruned.
+        StoreError: there is no such generation or recipe, or it was pruned.
     """
-    generation, may_read = generation_named(root, name), is_shown or may_be_read(root)
+    generation, may_read = _generation(root, name), is_shown or may_be_read(root)
     entries = generation.entries()
     rows = list(_rows(entries))
     allowed = [row for row in rows if may_read(row["sha256"])]
     setup = generation.setup()
-    of_recipes = [row for row in allowed if row["origin"] != UPSTREAM]
+    of_recipes = list(_of_recipes(allowed, only, generation.number))
     recipes = tuple(_recipes(root, of_recipes, setup, entries))
     citation = records.Citation(
         mirror=str(root),
@@ -71,6 +76,23 @@ def cite_generation(
         left_out=len(rows) - len(allowed),
     )
     return replace(citation, methods=" ".join(_sentences(citation)))
+
+
+def _generation(root: Path, name: str) -> StoredGeneration:
+    number, colon, recipe = name.partition(":")
+    if not colon:
+        return generation_named(root, name)
+    instead = as_typed(f"cite {number or CURRENT} --recipe {recipe or 'NAME'}")
+    raise StoreError(f"{name}: expected a generation; {instead} cites one recipe of it.")
+
+
+def _of_recipes(rows: Sequence[Row], only: Sequence[str], generation: int) -> Iterator[Row]:
+    """Yield the rows of recalibrated files, `only` of these recipes if some are named."""
+    known = sorted({row["origin"] for row in rows} - {UPSTREAM})
+    if unknown := sorted(set(only).difference(known)):
+        where = f"these are in generation {generation}"
+        raise StoreError(f"{unknown_name('recipe', unknown[0], known)}; {where}")
+    yield from (row for row in rows if row["origin"] in (only or known))
 
 
 def _rows(entries: Entries) -> Iterator[Row]:
@@ -96,12 +118,14 @@ def _observations(rows: Iterable[Row]) -> Iterator[records.CitedObservation]:
     """Yield the identifiers at MAST of science exposures and combined products."""
     found: dict[tuple[int, str], set[str]] = defaultdict(set)
     released: dict[tuple[int, str], str] = defaultdict(str)
-    is_observation = cache(_is_observation)
+    exclusive, is_observation = set[str](), cache(_is_observation)
     for row in rows:
         parts = parse_product(row["file"])
         if parts and is_observation(parts.root):
             place = row["program"], row["observation"]
             found[place].add(parts.root)
+            if row["exclusive"] or row["needs_token"]:
+                exclusive.add(parts.root)
             released[place] = max(released[place], row["release_date"] or "")
     for (program, observation), roots in sorted(found.items()):
         yield records.CitedObservation(
@@ -109,6 +133,7 @@ def _observations(rows: Iterable[Row]) -> Iterator[records.CitedObservation]:
             observation=observation,
             identifiers=tuple(sorted(roots, key=lambda root: (is_exposure_root(root), root))),
             released=released[program, observation],
+            exclusive=tuple(sorted(roots & exclusive)),
         )
 
 
@@ -196,7 +221,9 @@ def _sentences(citation: records.Citation) -> Iterator[str]:
     )
     if made := _made_with("jwst", citation.upstream.get("CAL_VER", ())):
         contexts = _made_with("CRDS context", citation.upstream.get("CRDS_CTX", ()))
-        yield f"MAST made its products with {made}{f' and {contexts}' if contexts else ''}."
+        raw = _listed(citation.upstream.get("SDP_VER", ()))
+        sdp = rf" (SDP\_VER {_escaped(raw)})" if raw else ""
+        yield f"MAST made its products with {made}{f' and {contexts}' if contexts else ''}{sdp}."
     alike = group_by(citation.recipes, lambda each: (each.versions.get("jwst", ()), each.contexts))
     for recipes in alike.values():
         yield _recalibration(recipes)
@@ -207,7 +234,8 @@ def _sentences(citation: records.Citation) -> Iterator[str]:
     if any(each.uses_gaia for each in citation.recipes):
         yield r"Images were aligned to stars of Gaia DR3 \citep{gaia}."
     yield (
-        rf"The state of the data is that of {citation.made_at[:10]}, recorded by jwmirror "
+        rf"The state of the data is that of {citation.made_at[:10]} (generation "
+        rf"{citation.generation}), recorded by jwmirror "
         rf"\citep{{jwmirror}}, which uses Snakemake \citep{{snakemake}}, astropy \citep{{astropy}} "
         rf"and astroquery \citep{{astroquery}}, as a list of all files and their checksums (sha256 "
         rf"of the list: \texttt{{{citation.manifest_sha256}}})."
@@ -220,7 +248,7 @@ def _recalibration(recipes: Sequence[records.CitedRecipe]) -> str:
     pipelines = _listed(dict.fromkeys(name for each in recipes for name in each.pipelines))
     names = _listed(each.recipe for each in recipes)
     return (
-        rf"We recalibrated them with the JWST calibration pipeline \citep{{jwst}}, "
+        rf"We recalibrated the data with the JWST calibration pipeline \citep{{jwst}}, "
         rf"{_made_with('version', versions) or 'a version that is not recorded'}"
         rf"{f' ({_escaped(pipelines)})' if pipelines else ''}, with references of "
         rf"{_made_with('CRDS context', contexts) or 'CRDS'} \citep{{crds}} "
@@ -237,13 +265,20 @@ def _sentences_on(recipe: records.CitedRecipe) -> Iterator[str]:
         for each in recipe.parameters
     )
     if recipe.parameters:
-        yield f"Recipe {name} sets {'; '.join(settings)}."
+        yield f"Recipe {name} sets {'; '.join(settings)}. {_others(recipe)}"
     elif recipe.is_recorded:
         yield f"In recipe {name}, all parameters have the values of the pipeline and of CRDS."
     else:
         yield f"The parameters of recipe {name} are YOUR-PARAMETERS."
     for match, because in recipe.excluded.items():
         yield f"It leaves out {_escaped(match)}: {_escaped(because)}."
+
+
+def _others(recipe: records.CitedRecipe) -> str:
+    """Return what holds for the parameters that are not named."""
+    versions = _made_with("jwst", recipe.versions.get("jwst", ())) or "the pipeline"
+    contexts = _made_with("CRDS context", recipe.contexts) or "CRDS"
+    return f"Its other parameters have the values of {versions} and of {contexts}."
 
 
 def _made_with(noun: str, values: tuple[str, ...]) -> str:
