@@ -19,11 +19,7 @@ def citation_page(citation: records.Citation, all_lines: bool = False) -> Group:
     made_at = formatting.minute(citation.made_at)
     title = f"Generation {citation.generation} of {made_at}"
     parts: list[RenderableType] = [Text(title, style="bold")]
-    identifiers = [
-        f"{name}{_exclusive(each) if name in each.exclusive else ''}"
-        for each in citation.observations
-        for name in each.identifiers
-    ]
+    identifiers = [line for each in citation.observations for line in _identifiers(each)]
     heading = "Observations, by their identifiers at MAST, for a DOI"
     parts += formatting.section(heading, identifiers, all_lines)
     parts.append(Text(f"Make the DOI at {PORTAL} ({HELP}), and put it into the paragraph below"))
@@ -37,9 +33,11 @@ def citation_page(citation: records.Citation, all_lines: bool = False) -> Group:
     return Group(*parts)
 
 
-def _exclusive(observation: records.CitedObservation) -> str:
+def _identifiers(observation: records.CitedObservation) -> Iterator[str]:
+    """Yield the identifiers, and which of them have exclusive data."""
     until = f" until {observation.released[:10]}" if observation.released else ""
-    return f"  (exclusive{until})"
+    for name in observation.identifiers:
+        yield f"{name}  (exclusive{until})" if name in observation.exclusive else name
 
 
 def _facts(citation: records.Citation) -> Iterator[str]:
@@ -51,9 +49,7 @@ def _facts(citation: records.Citation) -> Iterator[str]:
         results = formatting.count(recipe.results, "result")
         pipelines, contexts = ", ".join(recipe.pipelines), ", ".join(recipe.contexts)
         yield f"{recipe.recipe}: {results} ({pipelines}) with {versions}; {contexts}"
-        for each in recipe.parameters:
-            where = f", for {each.where}" if each.where else ""
-            yield f"  {each.name}: {each.value}{where}"
+        yield from _parameters(recipe)
         if recipe.is_compared:
             yield "  (what the recipe sets to the values of the pipeline or of CRDS is left out)"
         elif recipe.parameters:
@@ -62,3 +58,9 @@ def _facts(citation: records.Citation) -> Iterator[str]:
             yield f"  its parameters are not recorded; {as_typed('explain FILE')} has them"
         for match, because in recipe.excluded.items():
             yield f"  without {match}: {because}"
+
+
+def _parameters(recipe: records.CitedRecipe) -> Iterator[str]:
+    for each in recipe.parameters:
+        where = f", for {each.where}" if each.where else ""
+        yield f"  {each.name}: {each.value}{where}"
