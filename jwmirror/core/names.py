@@ -5,6 +5,7 @@ and the stamp of associations and pools.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -234,6 +235,12 @@ def exposure_parts(filename: str) -> dict[str, str]:
     """
     exposure = _ROOT.match(filename)
     return {"file": filename, **exposure.groupdict()} if exposure else {}
+
+
+def exposure_count(names: Iterable[str]) -> int:
+    """Return of how many exposures names of files are; detectors and segments count once."""
+    roots = (match[0] for name in names if (match := _ROOT.match(name)))
+    return len({root.rpartition("_")[0].partition("-")[0] for root in roots})
 
 
 def is_exposure_root(root: str) -> bool:

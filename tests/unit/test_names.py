@@ -14,6 +14,7 @@ from jwmirror.core.names import (
     cache_path,
     candidate_of,
     detector_of,
+    exposure_count,
     guiding_type,
     instrument_of,
     is_exposure_root,
@@ -276,3 +277,14 @@ def test_real_names_are_understood():
     assert len(folders) == len(filenames) > 500
     odd = {name: f for name, f in folders.items() if not re.fullmatch(r"[oca]\d{3,4}|pool", f)}
     assert not odd
+
+
+def test_detectors_and_segments_of_an_exposure_count_once():
+    """Other files are no exposures."""
+    names = [
+        *("jw01345001001_02101_00001_nrcb1_cal.fits", "jw01345001001_02101_00001_nrcb2_cal.fits"),
+        *("jw01345001001_02101_00002-seg001_nis_rate", "jw01345001001_02101_00002-seg002_nis"),
+        *("jw01345-o001_t001_nircam_clear-f200w_i2d.fits", "jw01345_20260101t000000_pool.csv"),
+    ]
+
+    assert exposure_count(names) == 2

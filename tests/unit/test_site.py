@@ -15,11 +15,12 @@ import pytest
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import write_bytes
-from jwmirror.core.model import Poll, write
+from jwmirror.core.model import Poll, Recipe, Where, write
 from jwmirror.core.model.history.causes import Cause
 from jwmirror.core.model.run import Stop
 from jwmirror.services.run.site import write_site
 from jwmirror.services.site.differences import DifferingFile
+from jwmirror.services.site.made_results import MadeResults
 from jwmirror.services.site.pictures import SitePictures, planned_pairs
 from jwmirror.store import runs
 from jwmirror.store.access import exclusive_site, public_site
@@ -318,6 +319,39 @@ def test_two_sound_mosaics_say_how_they_differ(small_mirror):
     assert "2 versions are sound, and up to date: those of recipe deep and recipe quick." in text
     assert "They differ in detector1.jump.limit: 4.5 (deep), 7.0 (quick). Choose by these." in text
     assert "source_catalog" not in text and "1 exposure" in text
+
+
+def test_a_parameter_names_what_set_it(tmp_path):
+    """The recipe, perhaps for some exposures; or the parameter reference."""
+    write(
+        tmp_path / "receipts/site/defaults-3.0.0-detector1.json",
+        {"jump.limit": 4.0, "jump.large": False, "ramp_fit.first": 0},
+    )
+    recipe = Recipe(
+        name="deep",
+        programs=(),
+        parameters={"detector1": {"steps": {"jump": {"limit": 5.0}}}},
+        where=(
+            Where(
+                match={"filter": "F150W"},
+                parameters={"detector1": {"steps": {"jump": {"limit": 4.5}}}},
+            ),
+        ),
+    )
+    steps = {"jump": {"limit": 4.5, "large": True}, "ramp_fit": {"first": 1}}
+    made = replace(
+        made_from("detector1", EXPOSURE, f"{EXPOSURE}_uncal.fits", **steps),
+        references={"pars-jumpstep": ("pars_1.asdf", "5a"), "pars-rampfitstep": ("N/A", "")},
+    )
+
+    settings, note = MadeResults(tmp_path, [recipe]).settings(made, "deep")
+
+    assert note == ""
+    assert [(each.name, each.source) for each in settings] == [
+        ("jump.large", "CRDS: pars_1.asdf"),
+        ("jump.limit", "recipe deep, where filter F150W"),
+        ("ramp_fit.first", "CRDS"),
+    ]
 
 
 # ---- exclusive data --------------------------------------------------------------------------

@@ -137,5 +137,5 @@ def test_a_browser_reports_no_error_and_runs_nothing_else(site):
 
     reported = [line for line in messages.splitlines() if ":CONSOLE" in line]
     assert reported == []
-    assert "<title>script ran" not in shown and "<title>Generation" in shown
+    assert "<title>script ran" not in shown and "<title>Mirror" in shown
     assert refusals.count("Content Security Policy") >= 3

@@ -9,10 +9,10 @@ import msgspec
 
 from jwmirror.core.errors import JwmirrorError, StoreError
 from jwmirror.core.jsonio import read, write
-from jwmirror.core.model import Derivation, Input, Recipe
+from jwmirror.core.model import Derivation, Input, Recipe, canonical
 from jwmirror.core.model.derivation import whole_pipeline
 from jwmirror.core.model.plan import ProvenanceRecord
-from jwmirror.core.names import root_and_suffix
+from jwmirror.core.names import exposure_count, root_and_suffix
 from jwmirror.pipeline.installed import can_recalibrate
 from jwmirror.report.explanation import parameters_by_step
 from jwmirror.report.site.records import FileLink, MeasuredChange, ResultVersion, SetValue
@@ -23,6 +23,7 @@ from jwmirror.store.provenance import Provenance
 
 Defaults = dict[str, object]  # jump.rejection_threshold -> value
 CHANGES = ("median", "noise", "nan", "do_not_use", "saturated", "jumps", "usable", "sources")
+NO_REFERENCE = "N/A"
 UNKNOWN = "Which parameters differ from jwst's defaults is not known here: {why}"
 
 
@@ -63,7 +64,7 @@ class MadeResults:
 
     def __init__(self, root: Path, recipes: Iterable[Recipe] = ()):
         self._root, self._provenance = Path(root), Provenance(root)
-        self._set = {recipe.name: _names_set(recipe) for recipe in recipes}
+        self._set = {recipe.name: set_parameters(recipe) for recipe in recipes}
         self.record = cache(self._record)
         self.made_by = cache(self._made_by)
         self.inputs = cache(self._inputs)
@@ -155,7 +156,7 @@ class MadeResults:
         """Return of how many exposures a combined product was made; 0 if it is not on record."""
         record = self.record(key)
         inputs = record.derivation.inputs if record else ()
-        return len({root_and_suffix(each.name)[0] for each in inputs if each.role == "science"})
+        return exposure_count(each.name for each in inputs if each.role == "science")
 
     def parameters_below(
         self, key: str, key_of: Mapping[str, str], most: int
@@ -185,24 +186,33 @@ class MadeResults:
         """Return the parameters that are not jwst's defaults; or why that is not known."""
         pipeline, version = whole_pipeline(made.pipeline), made.engine.get("jwst", "")
         defaults = self._defaults(pipeline, version)
-        names = self._set.get(recipe, set())
         if defaults is None:
             why = f"jwst {version or 'of this result'} is not installed; all parameters are below."
             return (), UNKNOWN.format(why=why)
         settings = []
         for name, value in sorted(flat(made.parameters).items()):
             if name in defaults and text_of(defaults[name]) != text_of(value):
-                is_own = f"{pipeline}.{name}" in names
-                source = f"recipe {recipe}" if is_own else "CRDS, or a where-block"
                 settings.append(
                     SetValue(
                         name=name,
                         value=text_of(value),
                         default=text_of(defaults[name]),
-                        source=source,
+                        source=self._source(made, recipe, name, value),
                     )
                 )
         return tuple(settings), ""
+
+    def _source(self, made: Derivation, recipe: str, name: str, value: object) -> str:
+        """Return what set a parameter: the recipe, perhaps for some exposures, or a reference."""
+        full = f"{whole_pipeline(made.pipeline)}.{name}"
+        own = [each for each in self._set.get(recipe, ()) if each.name == full]
+        if own:
+            alike = [each.where for each in own if each.value == canonical(value)]
+            where = alike[-1] if alike else ""
+            return f"recipe {recipe}{where and f', where {where}'}"
+        step = name.partition(".")[0].replace("_", "")
+        reference, _ = made.references.get(f"pars-{step}step", (NO_REFERENCE, ""))
+        return "CRDS" if reference == NO_REFERENCE else f"CRDS: {reference}"
 
     def _read_defaults(self, pipeline: str, version: str) -> Defaults | None:
         """Return the defaults of a version of jwst; None if they are not known."""
@@ -244,10 +254,6 @@ class MadeResults:
 def contents(item: Input | ShownRow) -> tuple[str, ...]:
     """Return what identifies the content of a file: its sha256, and its science identity."""
     return tuple(filter(None, (item.sha256, item.identity)))
-
-
-def _names_set(recipe: Recipe) -> set[str]:
-    return {each.name for each in set_parameters(recipe)}
 
 
 def flat(parameters: Mapping[str, object], above: str = "") -> Defaults:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM
-from jwmirror.core.names import INSTRUMENTS, is_exposure_root, parse_combined
+from jwmirror.core.names import INSTRUMENTS, exposure_count, is_exposure_root, parse_combined
 from jwmirror.report.formatting import count, exclusive_count
 from jwmirror.report.site import addresses
 from jwmirror.report.site.records import (
@@ -63,7 +63,7 @@ def observation_summary(
         qualities=", ".join(f"{number:,} {word}" for word, number in sorted(counts.items())),
         attention=sum(group.number for group in groups if group.level != "note"),
         exclusive=_until(upstream),
-        exposures=len({row.root for row in upstream if is_exposure_root(row.root)}),
+        exposures=exposure_count(row.root for row in upstream),
         hidden=hidden,
     )
 
@@ -199,7 +199,7 @@ def program_summaries(
         ProgramSummary(
             program=program,
             page=addresses.program_address(program),
-            observations=len(group),
+            observations=sum(1 for each in group if each.observation != "pool"),
             files=sum(each.files for each in group),
             bytes=sum(each.bytes for each in group),
             recipes=_some(name for each in group for name in each.recipes.split(", ")),

@@ -48,7 +48,13 @@
     box.tabIndex = 0; // so that the keyboard can scroll it
     box.setAttribute("role", "group");
     box.setAttribute("aria-label", `Table: ${title ? title.textContent.trim() : document.title}`);
-    if (!table || !table.tHead || table.tBodies[0].rows.length < 2) continue;
+    if (!table || !table.tHead) continue;
+    const labels = [...table.tHead.rows[0].cells].map((head) => head.textContent.trim());
+    for (const row of table.tBodies[0].rows) {
+      [...row.cells].forEach((cell, column) => { cell.dataset.label = labels[column] || ""; });
+    }
+    table.classList.add("folds"); // on a narrow screen, each row is a card with these labels
+    if (table.tBodies[0].rows.length < 2) continue;
     [...table.tHead.rows[0].cells].forEach((head, column) => {
       const button = document.createElement("button");
       button.type = "button";
