@@ -22,6 +22,16 @@ from jwmirror.report.explanation import (
 from jwmirror.report.formatting import empty_table
 from jwmirror.report.quality import caveat_text, quality_text
 
+FRACTIONS = (
+    *("nan", "usable", "do_not_use", "saturated", "jumps", "outliers", "covered", "holes"),
+    "overlap",
+)
+UNITS = {  # of measured quantities; the others are numbers without one
+    **dict.fromkeys(FRACTIONS, "fraction"),
+    **dict.fromkeys(("median", "noise", "pixel_noise"), "BUNIT"),
+    **dict.fromkeys(("shift", "relative_shift", "residual"), "mas"),
+    "rotation": "arcsec",
+}
 EARLIER = 5  # earlier results that a page lists
 
 
@@ -52,11 +62,12 @@ def _quality(explanation: Explanation) -> Iterator[RenderableType]:
     measurements = explanation.record.measurements if explanation.record else None
     if measurements is None:
         return
-    table = empty_table("Measured", "file or member", "quantity", "value")
+    table = empty_table("Measured", "file or member", "quantity", "value", "unit")
     for name, quantities in sorted((measurements.files | measurements.members).items()):
         for quantity, value in sorted(quantities.items()):
-            table.add_row(name, quantity, f"{value:.5g}")
+            table.add_row(name, quantity, f"{value:.5g}", UNITS.get(quantity, ""))
     yield table
+    yield Text("What they mean, and the limits, are in docs/quality.md.", style="dim")
 
 
 def outlook_page(preview: RecipePreview, verbose: bool = False) -> RenderableType:

@@ -1,0 +1,20 @@
+"""The units of measured quantities are those of the documentation."""
+
+import re
+from pathlib import Path
+
+from jwmirror.report.terminal.explain import UNITS
+
+PAGE = Path(__file__).parents[2] / "docs" / "quality.md"
+ROW = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \| (\w*) ?\| ", re.MULTILINE)
+
+
+def test_explain_shows_the_units_that_the_documentation_names():
+    """Of each quantity in the tables of docs/quality.md; a number of something has none."""
+    rows = ROW.findall(PAGE.read_text().partition("## What is measured")[2])
+    documented = {
+        name.strip("`"): unit for names, unit in rows for name in names.split(", ") if unit
+    }
+
+    assert len(documented) > 12 and documented["shift"] == "mas"
+    assert documented == UNITS
