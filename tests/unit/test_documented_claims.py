@@ -54,7 +54,7 @@ def test_new_step_does_not_overwrite(tmp_path, monkeypatch):
         (["log", "nothing.fits"], 1, "StoreError"),
         (["plan", "--set", "deep.detector1.jump.skip=true"], 2, "ConfigError"),
         (["log", "--nonsense"], 2, "NoSuchOption"),
-        (["diff", "1"], 2, "MissingParameter"),
+        (["explain"], 2, "MissingParameter"),
     ],
 )
 def test_errors_are_json_with_json(small_mirror, words, code, kind):
@@ -63,7 +63,7 @@ def test_errors_are_json_with_json(small_mirror, words, code, kind):
 
     page = (DOCS / "commands.md").read_text()
     assert (error["kind"], error["exit_code"]) == (kind, code)
-    assert {"StoreError": "nothing.fits", "MissingParameter": "argument B is missing"}.get(
+    assert {"StoreError": "nothing.fits", "MissingParameter": "argument FILE is missing"}.get(
         kind, ""
     ) in error["message"]
     assert error["message"]

@@ -122,10 +122,10 @@ def test_commands_of_tutorial_and_how_tos_are_called_or_have_a_reason():
 
 def test_wrong_commands_are_found():
     """An unknown command, option, argument too many, and a missing one in a block."""
-    calls = ("diff 1", "diff 1 2 f g", "diffs 1 2", "log --nonsense", "references bundles --sync")
+    calls = ("explain", "diff 1 2 f g", "diffs 1 2", "log --nonsense", "references bundles --sync")
 
     assert all(jwmirror_mistake(call.split(), False) for call in calls)
-    assert jwmirror_mistake(["diff", "1"], True) == ""
+    assert jwmirror_mistake(["explain"], True) == ""
     assert snakemake_mistake(["--no-such-option"])
     assert python_mistake(["-m", "jwmirror_simulator", "nothing"])
 
