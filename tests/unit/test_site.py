@@ -250,6 +250,7 @@ def test_files_made_before_their_raw_data_were_replaced_say_so(small_mirror):
     """Each kind of file has its own date."""
     small_mirror.hold(f"{EXPOSURE}_uncal.fits", image_writer(1.0), date="2026-02-19T00:00:00")
     small_mirror.hold(f"{EXPOSURE}_cal.fits", image_writer(1.0), date="2026-01-01T00:00:00")
+    small_mirror.hold(f"{MOSAIC}_i2d.fits", image_writer(1.0), date="2026-01-01T00:00:00")
     small_mirror.publish("newer raw data")
 
     pages = pages_of(write_pages(mirror=small_mirror.root).parent)
@@ -257,6 +258,8 @@ def test_files_made_before_their_raw_data_were_replaced_say_so(small_mirror):
     text = pages["observations/jw01345-o001.html"].text
     assert "2026-01-01: cal 2026-02-19: uncal" in text
     assert "made before its raw data were replaced (2026-02-19) (1 of 2)" in text
+    words = "made before raw data of its observation and filter were replaced (2026-02-19)"
+    assert words in pages["mosaics.html"].text
 
 
 def test_undecided_files_are_named_with_what_to_do(small_mirror):

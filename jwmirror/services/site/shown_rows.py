@@ -17,7 +17,6 @@ COLUMNS = (
 NOT_MEASURED = "not measured"
 UNTIL, NOT_KNOWN = "exclusive until", "exclusive; the release date is not known"
 RAW = "uncal"
-BEFORE_RAW = "made before its raw data were replaced"
 
 
 class ShownRow(NamedTuple):
@@ -172,10 +171,12 @@ def _with_origin(
         access = _made_from_exclusive(day, today)
         return row._replace(until=day, access=access, marks=(access, *row.marks))
     if row.is_upstream and row.made and row.suffix != RAW:
-        setup = (*row.place, f"{row.instrument} {row.filters}")
-        of = setup if not is_exposure_root(row.root) else (*row.place, row.root)
-        if (day := raw.get(of, "")) > row.made:
-            return row._replace(marks=(*row.marks, f"{BEFORE_RAW} ({day})"))
+        is_exposure = is_exposure_root(row.root)
+        about = row.root if is_exposure else f"{row.instrument} {row.filters}"
+        if (day := raw.get((*row.place, about), "")) > row.made:
+            whose = "its raw data" if is_exposure else "raw data of its observation and filter"
+            mark = f"made before {whose} were replaced ({day})"
+            return row._replace(marks=(*row.marks, mark))
     return row
 
 
