@@ -19,6 +19,8 @@ LISTED, GUARDED = NAME.format(1), NAME.format(3)
 RECORDS = re.compile(  # all that another user may read where everything is exclusive
     r"\.?(CURRENT|JWMIRROR)\b.*|locks/.*|generations/.*|receipts/(fetch|runs)/.*(?<!held-back)\.json.*"
     r"|receipts/\.?stage-times-\d+\.json.*"  # seconds by kind of exposure, of no single one
+    # what MAST shows of its files; no page of a product, no picture
+    r"|site/((observations|programs|generations)/)?\.?[\w-]+\.(html|xml|json).*"
 )
 
 

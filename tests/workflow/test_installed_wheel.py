@@ -122,8 +122,9 @@ def test_from_a_wheel_to_a_compared_mosaic(installed, fresh_site):
     assert "has ended and published nothing" in watched[-1]
     assert len(first) <= 40 and any("Recalibrated: 7 results" in line for line in first), first
     assert len(second) <= 6 and "is up to date" in second[1], second
-    page = next(line.removeprefix("Report: ") for line in first if line.startswith("Report: "))
-    assert page in second[-2] and "_i2d" in Path(page).read_text()
+    page = next(line.removeprefix("Site: ") for line in first if line.startswith("Site: "))
+    assert page in second[-2] and "_i2d" in Path(page).with_name("mosaics.html").read_text()
+    assert any(Path(page).parent.glob("pictures/jw01345-o002_*_i2d-*/difference.png"))
     assert any(installed.home.glob("mirror/current/recalibrated/mine/jw01345/o002/*_i2d.fits"))
     log = installed.home / first[-1].partition(": ")[2]
     assert f"Snakefile: {installed.bin.parent}" in log.read_text()
