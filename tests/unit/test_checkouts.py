@@ -187,7 +187,7 @@ def publish_at(mirror: Path, monkeypatch, day: str, data: bytes) -> None:
         def now(cls, tz=None):
             return datetime.fromisoformat(f"{day}T12:00:00+00:00")
 
-    monkeypatch.setattr("jwmirror.store.generations.datetime", Clock)
+    monkeypatch.setattr("jwmirror.store.rows.description.datetime", Clock)
     Generations(mirror).publish([store_row(mirror, "a", data)], "run", {})
 
 

@@ -81,7 +81,7 @@ def test_check_tells_it_and_the_config_stays_right(tmp_path):
         ("products: [rtae]", "programs[0].products: unknown suffix 'rtae'; did you mean 'rate'?"),
         ("filters: [F445W]", "programs[0].filters: unknown filter or pupil 'F445W'; did you mean"),
         ("filters: [F444W+F40N]", "unknown filter or pupil 'F40N'"),
-        ("detectors: [NRCA5]", "unknown detector 'NRCA5'; did you mean 'NRCA4'?"),
+        ("detectors: [NRCA5]", "unknown detector 'NRCA5'; did you mean 'NRCA4', "),
         ("exposure_types: [NRC_IMG]", "unknown exp_type 'NRC_IMG'; did you mean"),
         ("instruments: [NIRCAN]", "did you mean 'NIRCAM'?"),
         ("gratings: [G395]", "unknown grating 'G395'; did you mean"),

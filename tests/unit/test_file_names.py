@@ -1,5 +1,7 @@
 """Files by the names that users give."""
 
+from pathlib import Path
+
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
 
 PATHS = ["upstream/jw01345/o001/a_cal.fits", "recalibrated/deep/jw01345/o001/a_cal.fits"]
@@ -19,7 +21,8 @@ def test_a_path_matches_one_file():
 
 def test_similar_names_are_suggested():
     """The error says where the file was looked for, and which names are similar."""
-    assert str(no_such_file("a_cals.fits", "not here", PATHS)) == (
-        "a_cals.fits: not here; did you mean a_cal.fits?"
+    mirror = Path("/m")
+    assert str(no_such_file(mirror, "a_cals.fits", "not here", PATHS)) == (
+        "mirror /m: a_cals.fits: not here; did you mean a_cal.fits?"
     )
-    assert "see the list" in str(no_such_file("xyz", "not here", PATHS, "see the list"))
+    assert "see the list" in str(no_such_file(mirror, "xyz", "not here", PATHS, "see the list"))

@@ -70,7 +70,13 @@ def test_options_without_effect_beside_watch_are_refused(small_mirror):
 def started(*words: str, **streams: object) -> subprocess.Popen[str]:
     """Start Python with these words."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, *words], env=environment, text=True, **streams)
+    return subprocess.Popen(
+        [sys.executable, *words],
+        env=environment,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell may ignore it
+        **streams,
+    )
 
 
 def test_a_run_that_is_killed_while_it_is_watched(small_mirror):
