@@ -1,6 +1,5 @@
 """Each mistake of docs/mistakes.md is made, and gets the message that the page has."""
 
-import logging
 import os
 import pty
 import shlex
@@ -9,24 +8,34 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.mistakes.mistake import FOLDER, Outcome
 from tests.mistakes.page import MISTAKES, PAGE, page, transcript
-from tests.mistakes.play import as_anywhere, play
+from tests.mistakes.play import as_anywhere
 from tests.mistakes.rules import broken_rules
 
 ROOT = PAGE.parents[1]
 
 
+PLAY = """
+import logging, sys
+from pathlib import Path
+import msgspec
+from tests.mistakes.page import MISTAKES
+from tests.mistakes.play import play
+logging.disable()
+Path(sys.argv[1]).write_bytes(msgspec.json.encode({m.what: play(m) for m in MISTAKES}))
+"""
+
+
 @pytest.fixture(scope="module")
-def outcomes() -> dict[str, Outcome]:
-    """The outcomes of all mistakes, by what was done."""
-    logging.disable()
-    try:
-        return {mistake.what: play(mistake) for mistake in MISTAKES}
-    finally:
-        logging.disable(logging.NOTSET)
+def outcomes(tmp_path_factory) -> dict[str, Outcome]:
+    """The outcomes of all mistakes, by what was done: in a process that no other test has used."""
+    file = tmp_path_factory.mktemp("mistakes") / "outcomes.json"
+    subprocess.run([sys.executable, "-c", PLAY, str(file)], cwd=ROOT, check=True)
+    return msgspec.json.decode(file.read_bytes(), type=dict[str, Outcome])
 
 
 def test_every_message_keeps_the_rules(outcomes):
@@ -50,7 +59,7 @@ def test_the_page_has_these_messages(outcomes):
         if transcript(mistake, outcomes[mistake.what]) not in written
     ]
 
-    assert others == []
+    assert [(o, outcomes[o].message) for o in others] == []
     assert page(outcomes) == written
 
 

@@ -58,7 +58,8 @@ def verify_references(config_file: Path, repair: bool) -> ReferenceVerification:
         ReferencesError: there is no cache, or a file cannot be fetched.
     """
     config = load_checked_config(config_file)
-    _check_cache(config.cache)
+    if config.recipes:  # without any, there is nothing to keep in a cache
+        _check_cache(config.cache)
     last = last_references(config.mirror)
     needed = {*last.files, *last.mappings} if last else set()
     client = CrdsClient(config.references.url)
