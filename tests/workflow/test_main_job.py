@@ -101,7 +101,9 @@ def test_tutorial_and_how_tos_show_what_commands_print(played, tmp_path):
     with copied_site(played.site.folder, tmp_path / "demo") as site:
         shown = [each for page in CALLED_PAGES for each in call_shown(DOCS / page, site)]
 
-    assert [each for each in shown if each.difference] == []
+    assert (
+        "\n".join(f"{each.command}\n{each.difference}" for each in shown if each.difference) == ""
+    )
     assert len(shown) > 25
 
 
