@@ -20,7 +20,7 @@ RECORDS = re.compile(  # all that another user may read where everything is excl
     r"\.?(CURRENT|JWMIRROR)\b.*|locks/.*|generations/.*|receipts/(fetch|runs)/.*(?<!held-back)\.json.*"
     r"|receipts/\.?stage-times-\d+\.json.*"  # seconds by kind of exposure, of no single one
     # what MAST shows of its files; no page of a product, no picture
-    r"|site/((observations|programs|generations)/)?\.?[\w-]+\.(html|xml|json).*"
+    r"|site/((observations|programs|generations)/)?\.{0,2}[\w-]+\.(html|xml|json).*"
 )
 
 
