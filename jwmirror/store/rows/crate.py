@@ -96,8 +96,8 @@ def _action(record: ProvenanceRecord, by_sum: Mapping[str, str], tags: Collectio
 def _software(records: Iterable[ProvenanceRecord]) -> Iterator[Entity]:
     versions = {each for record in records for each in record.derivation.engine.items()}
     for name, version in sorted(versions):
-        entity = {"@id": _package(name, version), "@type": "SoftwareApplication", "name": name}
-        yield entity | {"version": version, "url": f"https://pypi.org/project/{name}/"}
+        kind = {"@id": _package(name, version), "@type": "SoftwareApplication"}
+        yield kind | {"name": name, "version": version}
 
 
 def _package(name: str, version: str) -> str:
