@@ -7,7 +7,8 @@ them.
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -24,20 +25,48 @@ STEERING = ("CRDS_", "STPIPE_")  # begin variables that CRDS and stpipe read
 TOKEN_FORM = re.compile("[!-~]+")  # visible ASCII: it is sent in a header of HTTP
 SCHEMES = ("bearer", "token")  # of a header, which people copy with the token
 QUOTES = "'\"`\u2018\u2019\u201c\u201d"
+NO_INI_FILE = f"{os.devnull}/none"  # crds reads ~/.crds.ini otherwise
 OF_MODELS = ("PASS_INVALID_VALUES", "STRICT_VALIDATION", "VALIDATE_ON_ASSIGNMENT")
 
 
 @cache
-def remove_user_variables() -> tuple[str, ...]:
+def remove_user_variables() -> dict[str, str]:
     """Remove variables that change what CRDS, stpipe and stdatamodels do; return the user's.
 
     Only the first call in a process does so: later ones would find what jwmirror has set.
     """
-    found = {*_users(), *(os.environ.keys() & OURS)}
-    of_user = tuple(sorted(found - _set_by_crds()))  # crds itself fails if its defaults are removed
+    found = {name: os.environ[name] for name in sorted({*_users(), *(os.environ.keys() & OURS)})}
+    of_user = unlike_defaults(found)  # crds itself fails if its defaults are removed
     for name in of_user:
         del os.environ[name]
     return of_user
+
+
+def unlike_defaults(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables without those that have the default of crds, if that is loaded.
+
+    The package puts its defaults into the environment when it is imported.
+    """
+    config = sys.modules.get("crds.core.config")
+    items = [i for i in vars(config).values() if isinstance(i, config.ConfigItem)] if config else []
+    defaults = {item.env_var: str(item.default) for item in items}
+    return {
+        name: value
+        for name, value in variables.items()
+        if name not in defaults or value.lower() != defaults[name].lower()
+    }
+
+
+def set_by_user(removed: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of removed variables that a user set.
+
+    A notebook that has imported jwst passes the defaults of crds to what it starts.
+    """
+    if removed:
+        os.environ.setdefault("CRDS_INI_FILE", NO_INI_FILE)
+        with suppress(ImportError):  # a place that does not recalibrate
+            import crds.core.config  # noqa: F401
+    return tuple(unlike_defaults(removed))
 
 
 def take_token(variable: str) -> str | None:
@@ -64,21 +93,6 @@ def _wrong_part(token: str) -> str:
         return "quotes around it; leave them out"
     is_plain = TOKEN_FORM.fullmatch(token)
     return "" if is_plain else f"spaces or other characters among its {len(token)}"
-
-
-def _set_by_crds() -> set[str]:
-    """Return the variables that the crds package set to its defaults when it was imported."""
-    config = sys.modules.get("crds.core.config")
-    items = (
-        [item for item in vars(config).values() if isinstance(item, config.ConfigItem)]
-        if config
-        else []
-    )
-    return {
-        item.env_var
-        for item in items
-        if os.environ.get(item.env_var, "").lower() == str(item.default).lower()
-    }
 
 
 def _users() -> Iterator[str]:

@@ -22,6 +22,7 @@ from jwmirror.core.errors import (
 )
 from jwmirror.core.files import FileStamp
 from jwmirror.core.fits import check_asdf_file
+from jwmirror.pipeline.child_environment import NO_INI_FILE
 
 OFFLINE = "https://crds-serverless-mode.stsci.edu"  # CRDS looks for "serverless", not the address
 DATE, TIME = "meta.observation.date", "meta.observation.time"
@@ -43,7 +44,7 @@ def crds_environment(cache: Path, context: str) -> dict[str, str]:
         "CRDS_CONTEXT": context,
         "CRDS_SERVER_URL": OFFLINE,
         "CRDS_READONLY_CACHE": "1",
-        "CRDS_INI_FILE": f"{os.devnull}/none",  # not ~/.crds.ini
+        "CRDS_INI_FILE": NO_INI_FILE,
     }
 
 

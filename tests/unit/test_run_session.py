@@ -1,8 +1,11 @@
 """A call of the workflow: its id, its lock on the mirror, its work folder, memory of its jobs."""
 
+import ast
 import importlib
 import logging
 import os
+import subprocess
+import sys
 import threading
 from functools import cache
 
@@ -130,6 +133,31 @@ def test_a_run_does_not_use_the_variables_of_the_user_and_says_which(tmp_path, m
     assert not foreign.keys() & os.environ.keys() and os.environ["CRDSPATH"] == "stays"
     message = capsys.readouterr().err
     assert message.startswith(f"Not used: {', '.join(foreign)} of your environment")
+
+
+def test_a_run_does_not_name_the_defaults_of_crds(tmp_path):
+    """A notebook that has imported jwst passes them to the commands that it calls."""
+    code = "import crds, os; print({**os.environ})"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    variables = ast.literal_eval(shown.stdout)
+    of_notebook = {k: v for k, v in variables.items() if k not in child_environment.OURS}
+    of_notebook |= {"CRDS_MODE": "remote"}
+    begin = (
+        "import sys; from pathlib import Path; "
+        "from jwmirror.services.run.session import RunSession; "
+        "RunSession(Path(sys.argv[1]), wait=False).begin()"
+    )
+
+    begun = subprocess.run(
+        [sys.executable, "-c", begin, tmp_path / "mirror"],
+        env=of_notebook,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert "CRDS_DOWNLOAD_MODE" in of_notebook and "PASS_INVALID_VALUES" in of_notebook
+    assert "Not used: CRDS_MODE of your environment" in begun.stderr
 
 
 def test_a_job_does_not_name_the_variables_that_it_inherits(monkeypatch, caplog):

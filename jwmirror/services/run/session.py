@@ -34,7 +34,7 @@ from jwmirror.core.model.run import Executor, RunMessage, Stop
 from jwmirror.core.printing import LINES, printable
 from jwmirror.net.http import TOKEN_VARIABLE
 from jwmirror.net.token_socket import serve_token
-from jwmirror.pipeline.child_environment import remove_user_variables
+from jwmirror.pipeline.child_environment import remove_user_variables, set_by_user
 from jwmirror.services.configure.checked_config import build_checked_config, environment_notes
 from jwmirror.services.run.jobs.folders import close_work, open_work, take_over
 from jwmirror.services.run.jobs.waiting import watch_waiting_jobs
@@ -165,7 +165,7 @@ class RunSession:
             self._lock = self._locked()
         except StoreError as error:
             _end_with_error(str(error))
-        if removed := remove_user_variables():
+        if removed := set_by_user(remove_user_variables()):
             print_note(
                 f"Not used: {', '.join(removed)} of your environment; `references` in the "
                 "config says which CRDS server, context and cache are used."
