@@ -1,11 +1,21 @@
 """Exclusive data: how many files, from MAST and made from them, and until when."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
+from jwmirror.services.inspect.answers.exclusive import (
+    ExclusiveData,
+    closed_files,
+    exclusive_files,
+)
+from jwmirror.services.site.observations import release_calendar
+from jwmirror.services.site.state import MirrorState
+from jwmirror.store.generations import Generations
+from jwmirror.store.provenance import Provenance
 from tests.setup.command_line import answer, run
-from tests.setup.mirrors import SmallMirror, image_writer, made_from
+from tests.setup.mirrors import SmallMirror, image_writer, made_from, overwrite
 
 SECRET = "jw02345001001_02101_00001_nrcb1"
 MOSAIC = "jw02345-o001_t001_nircam_clear-f200w"
@@ -75,3 +85,116 @@ def test_a_raw_file_that_was_replaced_since_counts_by_its_name(exclusive_mirror)
     found = answer("status", "--mirror", exclusive_mirror.root)["exclusive"]
 
     assert [each["recalibrated"] for each in found] == [2, 0]
+
+
+LATER, PASSED = "2099-05-06", "2024-05-06"
+TERMS = {  # what MAST says of a raw file -> words of the file, and of the rate made from it
+    "2099": (f"exclusive until {LATER}", f"exclusive until {LATER} (made from exclusive data)"),
+    "passed": (
+        f"withheld by MAST although its release date {PASSED} has passed",
+        "exclusive (made from data that MAST withholds although the release date "
+        f"{PASSED} has passed)",
+    ),
+    "token": (
+        "exclusive (listed as public, given only with the token)",
+        "exclusive (made from data listed as public, given only with the token)",
+    ),
+    "unknown": (
+        "exclusive; the release date is not known",
+        "exclusive (made from exclusive data whose release date is not known)",
+    ),
+    "replaced": (
+        f"exclusive until {LATER}",
+        f"exclusive until {LATER} (made from exclusive data)",
+    ),
+    "public": ("", ""),
+}
+FACTS = {
+    "2099": {"exclusive": True, "release_date": f"{LATER}T00:00:00"},
+    "passed": {"exclusive": True, "release_date": f"{PASSED}T00:00:00"},
+    "token": {"needs_token": True, "release_date": f"{PASSED}T00:00:00"},
+    "unknown": {"exclusive": True},
+    "replaced": {"exclusive": True, "release_date": f"{LATER}T00:00:00"},
+    "public": {},
+}
+EXPOSURE_OF = {term: f"jw02345001001_02101_0000{n}_nrcb1" for n, term in enumerate(TERMS, 1)}
+
+
+@pytest.fixture
+def mirror_of_terms(empty_mirror) -> SmallMirror:
+    """A raw file of each kind, a rate of each, and a mosaic of the first rate."""
+    mirror = empty_mirror
+    for number, (term, exposure) in enumerate(EXPOSURE_OF.items()):
+        raw = f"{exposure}_uncal.fits"
+        mirror.hold(raw, image_writer(1 + number), program=2345, **FACTS[term])
+        made = made_from("detector1", exposure, raw)
+        mirror.make(made, f"{exposure}_rate.fits", image_writer(10 + number))
+    combined = made_from("image3", MOSAIC, f"{EXPOSURE_OF['2099']}_rate.fits")
+    mirror.make(combined, f"{MOSAIC}_i2d.fits", image_writer(20))
+    raw = f"{EXPOSURE_OF['replaced']}_uncal.fits"  # since then, it has other bytes
+    mirror.hold(raw, image_writer(30), program=2345, **FACTS["replaced"])
+    mirror.publish()
+    return mirror
+
+
+def test_site_and_explain_say_the_same_of_access(mirror_of_terms):
+    """Whatever MAST says of a raw file, also of results, and of results of results."""
+    root = mirror_of_terms.root
+    expected = {f"{MOSAIC}_i2d.fits": TERMS["2099"][1]}
+    for term, exposure in EXPOSURE_OF.items():
+        raw, rate = TERMS[term]
+        expected |= {f"{exposure}_uncal.fits": raw, f"{exposure}_rate.fits": rate}
+
+    entries = Generations(root).entries()
+    data = ExclusiveData(root, entries, closed_files(root, entries, entries))
+
+    assert {row.filename: row.access for row in MirrorState(root).rows} == expected
+    assert {entry.filename: data.words(entry) for entry in entries} == expected
+
+
+def test_site_and_status_count_the_same_exclusive_files(mirror_of_terms):
+    """Of MAST and made from them, by day and observation; public ones are not counted."""
+    root = mirror_of_terms.root
+
+    calendar = release_calendar(MirrorState(root).rows)
+
+    of_site, of_status = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for each in calendar:
+        of_site += Counter({(each.program, each.day): each.files, ("made", each.day): each.made})
+    for each in exclusive_files(root, Generations(root).entries()):
+        of_status += Counter(
+            {(each.program, each.release): each.of_mast, ("made", each.release): each.recalibrated}
+        )
+    assert of_site == of_status
+    assert of_site["jw02345", LATER] == 2 and of_site["made", LATER] == 3
+    assert of_site.total() == 11
+
+
+def test_of_two_inputs_the_later_release_holds(mirror_of_terms):
+    """And of one whose date is not known, and one with a date, the first."""
+    mirror = mirror_of_terms
+    both = [f"{EXPOSURE_OF[term]}_rate.fits" for term in ("2099", "passed")]
+    made = made_from("image3", MOSAIC, both[0])
+    second = replace(made.inputs[0], name=both[1])
+    mirror.make(
+        replace(made, inputs=(*made.inputs, second)), f"{MOSAIC}_i2d.fits", image_writer(21)
+    )
+    mirror.publish("of two")
+
+    (row,) = (r for r in MirrorState(mirror.root).rows if r.filename == f"{MOSAIC}_i2d.fits")
+
+    assert row.release == LATER
+
+
+def test_a_result_whose_inputs_are_not_on_record_is_of_unknown_release(mirror_of_terms):
+    """Its record is damaged, which `verify` reports; it stays closed."""
+    mirror = mirror_of_terms
+    row = next(r for r in mirror.rows.values() if r.filename == f"{EXPOSURE_OF['2099']}_rate.fits")
+    overwrite(Provenance(mirror.root).path(row.key), b"{")
+    entries = Generations(mirror.root).entries()
+
+    data = ExclusiveData(mirror.root, entries, closed_files(mirror.root, entries, entries))
+
+    assert data.words(row) == TERMS["unknown"][1]
+    page = " ".join(run("status", "--mirror", mirror.root).split())
+    assert "made from exclusive data" in page

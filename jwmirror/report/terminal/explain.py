@@ -150,7 +150,7 @@ def _facts(explanation: Explanation, verbose: bool) -> Iterator[tuple[str, objec
     if entry.product:
         yield from _pedigree(entry.product, verbose)
     if explanation.exclusive and not entry.product:
-        yield "access", f"{explanation.exclusive} (made from exclusive data)"
+        yield "access", explanation.exclusive
     for words in explanation.at_mast:
         yield "at MAST", words
     if entry.refusal:

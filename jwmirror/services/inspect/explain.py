@@ -16,7 +16,7 @@ from jwmirror.report.explanation import Explanation, RecipePreview
 from jwmirror.report.formatting import minute
 from jwmirror.report.quality import quality_of
 from jwmirror.services.configure.checked_config import load_checked_config
-from jwmirror.services.inspect.answers.exclusive import ExclusiveData
+from jwmirror.services.inspect.answers.exclusive import ExclusiveData, closed_files
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
 from jwmirror.services.inspect.preview import resolvers_of_config
 from jwmirror.services.inspect.recipe_preview import (
@@ -90,9 +90,11 @@ def _published(root: Path, file: str, recipe: str | None, run: Run | None) -> It
     """Explain the files of a name in the current view, of a recipe or of all."""
     current, provenance = Generations(root).require_current(), Provenance(root)
     entries = current.entries()
-    paths, exclusive = entries.column("path"), ExclusiveData(root, entries)
+    paths = entries.column("path")
     wanted = set(matching_paths(file, paths))
-    for entry in (entries[row] for row, path in enumerate(paths) if path in wanted):
+    rows = entries.rows([row for row, path in enumerate(paths) if path in wanted])
+    exclusive = ExclusiveData(root, entries, closed_files(root, entries, rows))
+    for entry in rows:
         if recipe in (None, entry.origin):
             record = provenance.read_if_allowed(entry.key) if entry.key else None
             former = earlier_results(root, record.key, record.derivation) if record else ()

@@ -40,25 +40,6 @@ class MadeRecord(msgspec.Struct, frozen=True):
     made_at: str = ""
 
 
-class InputContent(msgspec.Struct, frozen=True):
-    """The contents of an input."""
-
-    sha256: str = ""
-    identity: str = ""
-
-
-class Inputs(msgspec.Struct, frozen=True):
-    """The part of a derivation that names inputs."""
-
-    inputs: tuple[InputContent, ...] = ()
-
-
-class InputRecord(msgspec.Struct, frozen=True):
-    """The part of a result's record that names its inputs."""
-
-    derivation: Inputs
-
-
 class MadeResults:
     """The records of results, and jwst's defaults, for the pages of one mirror."""
 
@@ -67,7 +48,6 @@ class MadeResults:
         self._set = {recipe.name: set_parameters(recipe) for recipe in recipes}
         self.record = cache(self._record)
         self.made_by = cache(self._made_by)
-        self.inputs = cache(self._inputs)
         self._defaults = cache(self._read_defaults)
 
     def _record(self, key: str) -> ProvenanceRecord | None:
@@ -80,13 +60,6 @@ class MadeResults:
             made = read(self._provenance.path(key), MadeRecord)
             return made.derivation.engine.get("jwst", ""), made.made_at[:10]
         return "", ""
-
-    def _inputs(self, key: str) -> tuple[str, ...]:
-        """Return the contents of the inputs of a result: sha256 and identities."""
-        with suppress(StoreError, FileNotFoundError):
-            inputs = read(self._provenance.path(key), InputRecord).derivation.inputs
-            return tuple(c for each in inputs for c in (each.sha256, each.identity) if c)
-        return ()
 
     # ---- one result ----------------------------------------------------------------------------
 

@@ -20,7 +20,8 @@ from jwmirror.report.site.records import (
     RootFiles,
     VersionCount,
 )
-from jwmirror.services.site.shown_rows import NOT_KNOWN, UNTIL, ShownRow
+from jwmirror.services.inspect.answers.exclusive import NOT_KNOWN, UNTIL
+from jwmirror.services.site.shown_rows import ShownRow
 
 Place = tuple[str, str]  # folders of program and observation
 Groups = Mapping[Place, Sequence[NoticeGroup]]
@@ -194,7 +195,7 @@ def program_summaries(
     """Return one line on each program."""
     rows = list(rows)
     exclusive = Counter(row.program for row in rows if row.is_exclusive)
-    made = Counter(row.program for row in rows if is_made_from_exclusive(row))
+    made = Counter(row.program for row in rows if row.is_made_from_exclusive)
     return tuple(
         ProgramSummary(
             program=program,
@@ -244,21 +245,12 @@ def release_calendar(rows: Iterable[ShownRow]) -> tuple[ReleaseDay, ...]:
 
     Files that recipes made from exclusive data are counted with those of MAST.
     """
-    exclusive = [row for row in rows if row.is_exclusive or is_made_from_exclusive(row)]
-    groups = group_by(exclusive, lambda row: (_day(row) or UNKNOWN, row.place, _remark(row)))
+    exclusive = [row for row in rows if row.is_closed]
+    groups = group_by(exclusive, lambda row: (row.release or UNKNOWN, row.place, _remark(row)))
     return tuple(
         _release("" if day == UNKNOWN else day, place, remark, group)
         for (day, place, remark), group in sorted(groups.items())
     )
-
-
-def is_made_from_exclusive(row: ShownRow) -> bool:
-    """Return whether a recipe made a file from exclusive data."""
-    return bool(row.key) and row.is_closed
-
-
-def _day(row: ShownRow) -> str:
-    return row.release or row.until
 
 
 def _remark(row: ShownRow) -> str:

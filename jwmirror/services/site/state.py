@@ -21,6 +21,7 @@ from jwmirror.report.history import History, generation_record
 from jwmirror.report.quality import doubtful_results
 from jwmirror.report.status import Status, build_status
 from jwmirror.services.causes.reprocessing import kept_change
+from jwmirror.services.inspect.answers.exclusive import ExclusiveData
 from jwmirror.services.inspect.log import mirror_history
 from jwmirror.services.inspect.status import undecided_since, undone_causes
 from jwmirror.services.site.differences import (
@@ -30,7 +31,7 @@ from jwmirror.services.site.differences import (
 )
 from jwmirror.services.site.generation_pages import MOST_PAGES
 from jwmirror.services.site.made_results import MadeResults
-from jwmirror.services.site.shown_rows import ShownRow, shown_rows, with_origins
+from jwmirror.services.site.shown_rows import ShownRow, shown_rows
 from jwmirror.store.access import COLUMNS as ACCESS
 from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.pins import read_hold
@@ -60,8 +61,8 @@ class MirrorState:
         self.setup = self._setup(self.current)
         self.results = MadeResults(root, self.setup.recipes if self.setup else ())
         today = datetime.now(UTC).date().isoformat()
-        rows = shown_rows(self.entries, self.closed, today)
-        self.rows: list[ShownRow] = with_origins(rows, self.results.inputs, today)
+        term_of = ExclusiveData(root, self.entries, self.closed).term
+        self.rows: list[ShownRow] = shown_rows(self.entries, self.closed, term_of, today)
         self.reasons = cache(self._reasons)
         self.closed_around = cache(self._closed_around)
 
