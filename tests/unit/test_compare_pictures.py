@@ -661,7 +661,7 @@ def test_the_fragment_of_a_page_escapes_and_links(images):
     import jinja2
 
     mosaic = replace(drawn(images, MOSAIC), notes=("<script>",))
-    folder = Path(jwmirror.__file__).parent / "report" / "comparisons" / "templates"
+    folder = Path(jwmirror.__file__).parent / "report" / "site" / "templates"
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(folder), autoescape=True)
 
     page = environment.get_template("comparison.html").module.comparison(mosaic, "../pictures/")

@@ -97,7 +97,7 @@ class Statistic:
 class DrawnComparison:
     """A comparison in pictures, numbers and words; without pictures, the notes say why.
 
-    It is the record in the folder of a pair. templates/comparison.html shows it.
+    It is the record in the folder of a pair. report/site/templates/comparison.html shows it.
     """
 
     version: int  # of the drawings

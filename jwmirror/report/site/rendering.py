@@ -19,8 +19,7 @@ from jwmirror.report import formatting
 from jwmirror.report.site import addresses
 
 TEMPLATES = Path(__file__).parent / "templates"
-COMPARISONS = Path(__file__).parents[1] / "comparisons" / "templates"
-STYLE, SCRIPT = "site.css", "tables.js"
+STYLES, SCRIPTS = ("site.css", "comparison.css"), ("tables.js",)
 POLICY = (
     "default-src 'none'; img-src 'self' file:; style-src 'sha256-{style}'; "
     "script-src 'sha256-{script}'; base-uri 'none'; form-action 'none'"
@@ -31,8 +30,7 @@ MAX_ROWS = 500  # of a table, where a page says no other number
 @cache
 def templates_digest() -> str:
     """Return the digest of all that pages are made with, so that a new version writes them anew."""
-    folders = (TEMPLATES, COMPARISONS)
-    paths = sorted(path for folder in folders for path in folder.glob("*") if path.is_file())
+    paths = sorted(path for path in TEMPLATES.glob("*") if path.is_file())
     return digest([__version__, *((path.name, path.read_text("utf-8")) for path in paths)])
 
 
@@ -59,9 +57,8 @@ def render_page(template: str, address: str, page: object, is_public: bool, has_
 def _environment() -> Any:  # jinja2.Environment: imported when a page is made
     import jinja2
 
-    folders = [str(TEMPLATES), str(COMPARISONS)]
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folders), autoescape=True, finalize=_printable
+        loader=jinja2.FileSystemLoader(str(TEMPLATES)), autoescape=True, finalize=_printable
     )
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.filters |= {
@@ -75,7 +72,7 @@ def _environment() -> Any:  # jinja2.Environment: imported when a page is made
         "lines": _lines,
         "thousands": "{:,}".format,
     }
-    style, script = (_source(name) for name in (STYLE, SCRIPT))
+    style, script = (_source(name) for name in (STYLES, SCRIPTS))
     environment.globals |= {
         "addresses": addresses,
         "count": formatting.count,
@@ -90,11 +87,9 @@ def _environment() -> Any:  # jinja2.Environment: imported when a page is made
     return environment
 
 
-def _source(name: str) -> str:
-    """Return the style or the script, with that of comparisons, if there is one."""
-    paths = [folder / name for folder in (TEMPLATES, COMPARISONS)]
-    extra = COMPARISONS / "comparison.css" if name == STYLE else None
-    return "".join(p.read_text("utf-8") for p in (*paths, extra) if p and p.is_file())
+def _source(names: Iterable[str]) -> str:
+    """Return the styles or the scripts, one after the other."""
+    return "".join((TEMPLATES / name).read_text("utf-8") for name in names)
 
 
 def _hash(text: str) -> str:
