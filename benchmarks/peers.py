@@ -26,7 +26,7 @@ RSYNC = Peer(
     status="rsync -a {source}/ {to}/",
     verify="rsync -anc {source}/ {to}/",
 )
-FLOORS = (  # what the same bytes cost when they are made durable by no more than one call
+FLOORS = (  # what the same bytes cost when they are made durable by a single call
     Peer(name="rsync, sync -f", ingest="rsync -a {source}/ {to}/ && sync -f {to}"),
     Peer(name="cp, sync -f", ingest="cp -r {source} {to} && sync -f {to}"),
 )

@@ -1,4 +1,4 @@
-"""CPU time to plan 5,000 raw exposures and their mosaics, none of which was calibrated before.
+"""CPU time to plan 5,000 raw exposures and their mosaics, all of them new.
 
 `python -m benchmarks plan [--exposures N]` takes the small mirror in tests/fixtures, syncs its
 references in a run, and repeats its exposures and associations under the names of other programs.

@@ -203,7 +203,7 @@ def _docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> str:
 
 
 def _section(found: re.Match[str]) -> str:
-    """Return the entries of a section, of which each starts at the smallest indentation."""
+    """Return the entries of a section, each of which starts at the smallest indentation."""
     lines = textwrap.dedent(found[2]).splitlines()
     entries = [line if line.startswith(" ") else f"- {line}" for line in lines]
     return f"**{found[1]}**\n\n" + "\n".join(entries) + "\n"

@@ -15,7 +15,7 @@ __all__ = ["Mirror", "__version__", "open"]
 
 
 def open(folder: str | Path = "mirror") -> "Mirror":
-    """Return the mirror in a folder, to read it. StoreError if there is none."""
+    """Return the mirror in a folder, to read it. StoreError if the folder is not a mirror."""
     from jwmirror.mirror import Mirror
 
     return Mirror(folder)

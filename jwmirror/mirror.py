@@ -51,7 +51,7 @@ class Mirror:
         return self.generation().select(**criteria)
 
     def generation(self, name: Name = CURRENT) -> "Files":
-        """Return the files of a generation. StoreError if there is none, or it was pruned."""
+        """Return the files of a generation. StoreError if it does not exist or was pruned."""
         from jwmirror.store.maintenance.lookup import generation_named
 
         return Files(self.folder, generation_named(self.folder, str(name)))
@@ -117,7 +117,7 @@ class Mirror:
         return mirror_contents(self.folder, part)
 
     def cite(self, name: Name = CURRENT) -> "Citation":
-        """Return how to cite a generation. As `jwmirror cite`. StoreError if there is none."""
+        """Return how to cite a generation. As `jwmirror cite`. StoreError if it is not there."""
         from jwmirror.services.inspect.answers.citation import cite_generation
 
         return cite_generation(self.folder, str(name))
@@ -147,7 +147,7 @@ class Files:
     def select(self, **criteria: object) -> "Table":
         """Return the files that meet all criteria, one row each; all files without criteria.
 
-        A criterion is a column and a value, or a list of values of which one is wanted:
+        A criterion is a column and a value, or a list of accepted values:
         `select(filter="F200W", suffix=["i2d", "cat"])`. Case does not matter, a filter is looked
         for in both wheels, and `file` is a pattern. docs/python.md lists the columns.
 

@@ -78,7 +78,7 @@ class _Memory:
         self._largest = self._together = 0.0
 
     def look_at(self, family: Sequence[psutil.Process]) -> None:
-        """Look at processes, of which the system knows the peak of each until now."""
+        """Look at processes; the system knows the peak of each until now."""
         sizes = [_sizes_mb(process) for process in family]
         self._largest = max([self._largest, *(peak for _, peak in sizes)])
         self._together = max(self._together, sum(now for now, _ in sizes))
@@ -111,7 +111,7 @@ def _end(output: IO[bytes]) -> str:
 
 
 def _family(pid: int) -> list[psutil.Process]:
-    """Return a process and all that it started, as far as they are alive."""
+    """Return a process and those that it started, as far as they are alive."""
     with suppress(psutil.Error):
         process = psutil.Process(pid)
         return [process, *process.children(recursive=True)]

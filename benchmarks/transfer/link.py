@@ -41,7 +41,7 @@ class Link:
 def relay(url: str, link: Link) -> Iterator[str]:
     """Relay connections to the server at `url` over a link; yield the URL to use instead.
 
-    The relay is a process of its own.
+    The relay is a separate process.
     """
     parts = urlsplit(url)
     listening = socket.create_server(("127.0.0.1", 0), backlog=64)

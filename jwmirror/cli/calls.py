@@ -57,7 +57,7 @@ def usage_line(error: Any, program: str, words: Sequence[str], commands: Iterabl
 
 
 def _unknown_command(context: Any, words: Sequence[str], commands: Iterable[str]) -> str:
-    """Return the word of a call in the place of a command that is none; "" if it is one."""
+    """Return the word of a call in the place of a command that does not exist; "" if it exists."""
     if commands:
         return "" if words[0] in commands else words[0]
     inner = getattr(context.command, "commands", {}) if context else {}

@@ -52,7 +52,7 @@ def pixel_offsets(
 def north_of_up(hdus: Mapping[str, Any], shape: tuple[int, ...]) -> float | None:
     """Return the angle (degrees) from up to north at the centre of SCI, counter-clockwise.
 
-    The coordinates are those of FITS; None if there are none.
+    The coordinates are those of FITS; None without a celestial WCS.
     """
     x, y = (places[:1] for places in _centre_and_corners(shape))
     if (sky := _fits_sky(hdus, x, y)) is None or (wcs := _celestial_wcs(hdus)) is None:
@@ -76,7 +76,7 @@ def gwcs_sky(hdus: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> Sky | Non
     """Return the coordinates of pixels by the ASDF tree of an image, as jwst itself does.
 
     None if there is no tree, it has no coordinates, they depend on a slit, slice or order, too, or
-    the installed gwcs cannot use them (or there is none). They are computed while the tree is open:
+    the installed gwcs cannot use them (or is missing). They are computed while the tree is open:
     its arrays are read when they are used.
     """
     import asdf

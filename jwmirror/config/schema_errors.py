@@ -70,7 +70,7 @@ def describe_error(error: jsonschema.ValidationError, content: YamlText) -> list
             shown = f"a text of {len(str(error.instance))} characters, which may be a token"
         words = _words(error, shown)
         if "missing key programs" in words and not content.place(path).startswith(DEFAULT):
-            words += " (this file replaces config/config.yaml, of which no key is used)"
+            words += " (this file replaces config/config.yaml, whose keys are not used)"
         return [content.locate(path, words)]
     of_schema: Any = error.schema  # the part of the schema with this rule
     found: Any = error.instance  # the part of the config
@@ -115,7 +115,7 @@ def _keys_inside(properties: Mapping[str, Any]) -> dict[str, str]:
 def _unknown_key(key: object, allowed: list[str], suffix: str, inside: Mapping[str, str]) -> str:
     """Return words for a key that does not exist here, but perhaps inside one of those that do.
 
-    `inside` has the keys that those have, with the one that has it.
+    `inside` has the keys that those have, with the one that contains it.
     """
     section = "parameters" if "parameters" in allowed and key in PIPELINES else ""
     if section := section or inside.get(str(key), ""):

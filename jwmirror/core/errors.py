@@ -345,7 +345,7 @@ def suggest(name: object, names: Iterable[object], most: int = 1, least: float =
 
 
 def in_yaml(value: object) -> str:
-    """Return a value as a config has it: 'text', true, null, [100, 100]."""
+    """Return a value as it is written in a config: 'text', true, null, [100, 100]."""
     return repr(value) if isinstance(value, str) else json.dumps(value, default=str)
 
 

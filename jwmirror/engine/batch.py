@@ -349,7 +349,7 @@ class ChainRunner:
 
 
 def _why_not_done(outcome: StageOutcome, timeout_s: float, is_end_of_job: bool) -> str:
-    """Return why a stage is not done, in words; `is_end_of_job`: a late one had no more time."""
+    """Return why a stage is not done, in words; `is_end_of_job`: a late one had no time left."""
     if outcome.kind == KILLED:
         return (
             f"the system killed it, probably for lack of memory ({outcome.error}; peak memory "

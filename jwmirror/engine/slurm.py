@@ -52,7 +52,7 @@ def show_job(job: str) -> SlurmJob | None:
 
 
 def parse_job(line: str) -> SlurmJob | None:
-    """Return the job in a line of `scontrol show job --oneliner`; None if there is none."""
+    """Return the job in a line of `scontrol show job --oneliner`; None if it does not exist."""
     fields = dict(FIELD.findall(line))
     if "JobState" not in fields:
         return None
@@ -113,7 +113,7 @@ def largest_node(partition: str = "") -> int:
 
 
 def longest_time(partition: str = "") -> int:
-    """Return the largest time limit (minutes) of a partition, or of all; 0 if there is none."""
+    """Return the largest time limit (minutes) of a partition, or of all; 0: no limit."""
     limits = [slurm_seconds(limit) // 60 for limit in _limits(partition, "%l")]
     return max(limits, default=0) if all(limits) else 0
 

@@ -14,7 +14,7 @@ class ListedFailure:
     job: str = ""  # <level>-<batch>, of a calibration
     scheduler_id: str = ""  # of the job's last attempt; "" without a cluster
     host: str = ""  # that the last attempt ran on
-    log: str = ""  # path; "" if there is none
+    log: str = ""  # path; "" if it does not exist
     scheduler_log: str = ""  # path of what the scheduler wrote on a job that left no receipt
     last_lines: tuple[str, ...] = ()  # of the log, or of the scheduler's if the job wrote none
 

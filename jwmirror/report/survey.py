@@ -53,7 +53,7 @@ class ProgramSurvey:
 def survey_of(
     listing: Listing, selected: Collection[Product], unmatched: Iterable[str] = ()
 ) -> ProgramSurvey:
-    """Return the survey of a listing, of which some products are selected."""
+    """Return the survey of a listing and of the products selected from it."""
     parts = group_by(selected, lambda product: product.observation)
     return ProgramSurvey(
         program=listing.program,

@@ -269,7 +269,7 @@ def lock_note(root: Path, name: str = PUBLISHING_LOCK) -> LockNote | None:
 
 
 def lock_file(root: Path, note: LockNote, name: str = PUBLISHING_LOCK) -> Path:
-    """Return the file of a lock while the owner of this note has it; then it does not exist."""
+    """Return the file of a lock while the owner of this note holds it; then it does not exist."""
     return Path(root) / "locks" / name / note.holder
 
 

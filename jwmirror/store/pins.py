@@ -114,7 +114,7 @@ def require_pin(root: Path, name: str) -> Pin:
 
 
 def read_hold(root: Path) -> Hold | None:
-    """Return who holds the view, since when and why; None if nobody does.
+    """Return who holds the view, since when and why; None without a hold.
 
     Raises:
         StoreError: the record cannot be read.

@@ -299,7 +299,7 @@ class _FailuresOfFetch(msgspec.Struct):
 
 
 class _VersionsOfFetch(msgspec.Struct):
-    """The versions of a Receipt, as JSON. There may be many, of which few are of interest."""
+    """The versions of a Receipt, as JSON. There may be many, and few of them are of interest."""
 
     versions: tuple[msgspec.Raw, ...] = ()
 

@@ -40,7 +40,7 @@ def serve_bucket() -> Iterator[Bucket]:
             "s3",
             endpoint_url=endpoint,
             region_name="us-east-1",
-            aws_access_key_id="nobody",
+            aws_access_key_id="anonymous",
             aws_secret_access_key="nothing",  # noqa: S106 - it opens nothing
         )
         client.create_bucket(Bucket=NAME)

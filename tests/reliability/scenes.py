@@ -246,7 +246,7 @@ ROWS: dict[str, Trouble] = {
     "silence": _for(NOT_WITH_SILENCE, lambda: faults.silence(0.5)),
     "silence, once": _for(NOT_WITH_SILENCE, lambda: faults.silence(0.5, 1)),
     "unknown host": _on_the_wire(lambda s: faults.unknown_host()),
-    "certificate of nobody": _bad_certificate,
+    "self-made certificate": _bad_certificate,
     "disk full": _full_disk,
     "quota exceeded": _quota,
     "limit of file size": _limit,

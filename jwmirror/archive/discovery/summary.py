@@ -77,7 +77,7 @@ def unmatched_searches(
 
 
 def _unmatched(answer: SearchAnswer, listings: Mapping[str, Listing]) -> Iterator[str]:
-    """Yield what a search lacks, if all that it found is known."""
+    """Yield what a search lacks, if everything that it found is known."""
     if not (answer.found or answer.doubts):
         until = "; no file counts as deselected until the next run finds none, too"
         yield f"no observation{'' if answer.is_sure else until}"

@@ -29,7 +29,7 @@ def draw(pair: Pair, locate: Locate, folder: Path) -> DrawnComparison:
 
 
 def kept_comparison(pair: Pair, folder: Path) -> DrawnComparison | None:
-    """Return the comparison that was drawn before; None if there is none of this version."""
+    """Return the comparison that was drawn before; None if this version was not drawn."""
     place = folder / pair.name
     with suppress(FileNotFoundError, StoreError):
         kept = read(place / RECORD, DrawnComparison)

@@ -30,7 +30,7 @@ from jwmirror.compare.pictures.spectra import MOST, draw_spectra
 
 MOSAIC_SIDE, CUBE_SIDE, THUMBNAIL_SIDE = 900, 280, 200  # pixels of a picture
 ENLARGED_SIDE = 600  # of a small mosaic
-MOST_SLITS = 50  # of which the first with values is looked for
+MOST_SLITS = 50  # the first with values is looked for among these
 LONGER = 3  # times as long is the picture of a long image: a subarray, or a slit
 SCIENCE = "SCI"
 Hdus = Mapping[str, Any]  # HDUs of astropy by name

@@ -163,7 +163,7 @@ class ImageResult:
 
 
 def checked_image(hdus: Hdus, name: str) -> "ImageHDU":
-    """Return the image of a name; ValueError if there is none, or it cannot be drawn."""
+    """Return the image of a name; ValueError if it is absent or cannot be drawn."""
     hdu = hdus.get(name)
     if hdu is None or not is_image(hdu):
         raise ValueError(f"expected an image {name}, found none")

@@ -59,7 +59,7 @@ class SpectrumChange:
 
 
 def read_spectra(hdus: Mapping[str, Any]) -> tuple[dict[Key, Spectrum], bool]:
-    """Return the spectra of a file, and whether all were read. ValueError if there are none.
+    """Return the spectra of a file, and whether all were read. ValueError if it has no spectra.
 
     The keys are the same in other versions of the file: source, slit, order, exposure, detector.
     """

@@ -157,7 +157,7 @@ class StateDifference:
     old: Side
     new: Side
     files: tuple[FileChange, ...]
-    causes: tuple[Cause, ...] = ()  # with paths; of two origins, there are none
+    causes: tuple[Cause, ...] = ()  # with paths; empty between two origins
 
 
 @dataclass(frozen=True, kw_only=True)

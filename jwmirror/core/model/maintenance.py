@@ -28,7 +28,7 @@ class AffectedFile:
     path: str  # in the view
     recipe: str  # "" of MAST's files
     generations: tuple[int, ...]  # that have it; none: it is kept of a pruned one
-    is_current: bool  # the current generation has it
+    is_current: bool  # it is in the current generation
     results: tuple[AffectedResult, ...]  # of the kept generations, made from it
 
 

@@ -30,7 +30,7 @@ class Exemption:
     groups: float = math.inf  # at most, in each integration
     exposures: float = math.inf  # at most; detectors of one exposure count as one
     unless: str = ""  # a parameter of the step: if it is set, there is something to do
-    without: str = ""  # a role: if an input has it, there is something to do
+    without: str = ""  # a role: if an input has that role, there is something to do
     is_failure: bool = False  # jwst says FAILED, and not only SKIPPED
 
 

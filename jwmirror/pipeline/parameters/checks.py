@@ -151,7 +151,7 @@ def _unknown_step(name: str, steps: Mapping[str, Any]) -> str:
 
 
 def _owner(name: str, value: Any, steps: Mapping[str, Any]) -> str:
-    """Return words for a parameter in a wrong place, if a step of the pipeline has it; else ""."""
+    """Return words for a parameter in a wrong place, if another step has it; else ""."""
     owners = [step for step, spec in steps.items() if name in spec]
     if not owners or name in RESERVED:
         return ""

@@ -171,7 +171,7 @@ class ResultTracer:
             yield Cause("unknown", recipe=recipe)
 
     def _differences(self, old: Derivation, new: Derivation) -> Iterable[Reason]:
-        """Return all differences; those of settings are found once for all that share them."""
+        """Return all differences; those of settings are found once."""
         settings = [replace(each, product="", inputs=()) for each in (old, new)]
         content = canonical(settings[0]), canonical(settings[1])
         if content not in self._settings:

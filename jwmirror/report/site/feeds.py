@@ -15,7 +15,7 @@ from jwmirror.report.site.addresses import ATOM, INDEX, quoted
 
 ATOM_NAMESPACE = "http://www.w3.org/2005/Atom"
 VERSION = "https://jsonfeed.org/version/1.1"
-AUTHORITY = "jwmirror.invalid"  # a reserved name (RFC 2606), which nobody else can own
+AUTHORITY = "jwmirror.invalid"  # a reserved name (RFC 2606), which cannot be registered
 AUTHOR = "jwmirror"
 
 

@@ -29,7 +29,7 @@ MAX_ROWS = 500  # of a table, where a page says no other number
 
 @cache
 def templates_digest() -> str:
-    """Return the digest of all that pages are made with, so that a new version writes them anew."""
+    """Return the digest of what pages are made with; a new version writes them again."""
     paths = sorted(path for path in TEMPLATES.glob("*") if path.is_file())
     return digest([__version__, *((path.name, path.read_text("utf-8")) for path in paths)])
 

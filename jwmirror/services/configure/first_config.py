@@ -133,7 +133,7 @@ def _comment(survey: ProgramSurvey) -> str:
 def check_text(text: str, path: Path) -> None:
     """Raise ConfigError, with all mistakes, if a text is not a valid config.
 
-    A mistake names the option of `init` that has it: the file is not written.
+    A mistake names the option of `init` that set it: the file is not written.
     """
     try:
         build_checked_config(parse_yaml(text, str(path)))

@@ -57,7 +57,7 @@ MORE: dict[EndCause, str] = {
     "never started": f"request what a partition gives (`scontrol show partition`); {STORED}",
 }
 NOT_BEGUN = "it ended before it began to calibrate; the scheduler's log may say why"
-AT_WORK = "it had not ended when its run did, and Slurm still has it; the next run waits for it"
+AT_WORK = "it had not ended when its run did, and Slurm still has it; the next run waits"
 STOPPED = "the run was killed, or a job ended without a word"
 
 
@@ -151,7 +151,7 @@ class FailuresOfRun:
         return next((path for path in (*own, *(path for _, path in newest[::-1]))), None)
 
     def _last_attempt(self, level: str, batch: str) -> Attempt:
-        """Return the last attempt of a batch on record; one with number 0 if there is none."""
+        """Return the last attempt of a batch on record, or one with number 0."""
         last = Attempt(number=0)
         while attempt := read_if_written(
             self._files.attempt(level, batch, last.number + 1), Attempt

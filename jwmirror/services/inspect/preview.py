@@ -157,7 +157,7 @@ def _to_publish(mirror: Path, run: Run, plans: Iterable[Plan]) -> Iterator[Resul
 
 
 def held_back_results(mirror: Path, run: Run) -> set[tuple[str, str]]:
-    """Return recipe and key of what a run did not publish, and nobody has accepted since."""
+    """Return recipe and key of what a run did not publish, and that was not accepted since."""
     accepted = read_acceptances(mirror)
     return {(each.recipe, each.key) for each in run.held_back if each.key not in accepted}
 

@@ -1,6 +1,6 @@
 """What answers depend on, each as a digest of its content: software, the user's files, the mirror.
 
-Too much is included rather than too little: a change without effect costs time, and no more.
+Too much is included rather than too little: a change without effect only costs time.
 """
 
 import os

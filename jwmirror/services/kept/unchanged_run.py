@@ -86,7 +86,7 @@ def record_if_unchanged(mirror: Path, run: Path, conditions: RunConditions) -> N
 
 
 def _unchanged_since(mirror: Path, run: Path, conditions: RunConditions) -> FinishedRun | None:
-    """Return the run since which nothing changed; None if there is none. CRDS is asked last."""
+    """Return the run since which nothing changed; None if there was no run. CRDS is asked last."""
     parts, finished = read_answer(mirror, ANSWER, FinishedRun)
     earlier = newest_first(run.parent, before=run)
     if finished is None or not earlier or earlier[0].name != finished.run:

@@ -1,4 +1,4 @@
-"""What damaged objects affect: files of which generations, and results that were made from them."""
+"""What damaged objects affect: files, their generations, and results made from them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Set

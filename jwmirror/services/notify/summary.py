@@ -90,7 +90,7 @@ def _current(mirror: Path) -> int:
 
 
 def _site(mirror: Path, with_exclusive: bool) -> str:
-    """Return the absolute path of the first page of the site; "" if there is none."""
+    """Return the absolute path of the first page of the site; "" if it was not written."""
     folders = ([exclusive_site(mirror)] if with_exclusive else []) + [public_site(mirror)]
     pages = (folder.absolute() / INDEX for folder in folders)
     return next((str(page) for page in pages if page.exists()), "")
@@ -137,7 +137,7 @@ class _Items:
         return (*stopped, *map(_failed, (*listings, *failures)))
 
     def caveats(self) -> tuple[ResultWithCaveat, ...]:
-        """Return the results that are not sound, and that nobody has accepted."""
+        """Return the results that are not sound and were not accepted."""
         rows = Generations(self._mirror).entries().where("quality", CAVEAT)
         results = doubtful_results(rows, self._records.held_back)
         doubtful = (result for result in results if not is_accepted(result.quality))

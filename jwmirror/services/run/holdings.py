@@ -174,7 +174,7 @@ def _is_described(entry: Entry) -> bool:
 
 
 def _undescribed(entries: Sequence[Entry], recipes: Sequence[Recipe]) -> Iterator[Entry]:
-    """Yield raw exposures that earlier functions described, or of which recipes need a description.
+    """Yield raw exposures that earlier functions described, or that recipes need described.
 
     These arrived while jwst was not installed. Without it, none can be read.
     """

@@ -250,5 +250,5 @@ class LevelPlanner:
 
 
 def _problems(plans: Sequence[Plan]) -> list[Wait]:
-    """Return all that waits or is refused in plans."""
+    """Return what waits or is refused in plans."""
     return [problem for plan in plans for problem in (*plan.waits, *plan.failures)]

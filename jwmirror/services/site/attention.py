@@ -21,7 +21,7 @@ IsHidden = Callable[[str], bool]  # of such a name: the site must not show what 
 def notice_groups(
     status: Status, undecided: Mapping[str, str], page_of: PageOf, is_hidden: IsHidden
 ) -> tuple[NoticeGroup, ...]:
-    """Return all that needs attention, the worst first; what is hidden is counted.
+    """Return what needs attention, the worst first; what is hidden is counted.
 
     `undecided` are files that may have changed at MAST without a sign of it: since when (ISO).
     """

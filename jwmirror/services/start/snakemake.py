@@ -97,7 +97,7 @@ def new_log(folder: Path) -> Path:
 
 
 class SnakemakeCall:
-    """Snakemake in a session of its own, so that signals reach it, and its jobs, exactly once.
+    """Snakemake in a separate session, so that signals reach it, and its jobs, exactly once.
 
     Its output goes to a log. While the block runs, the first signal that stops this process is
     passed on as an interrupt, so that it ends its jobs; the second one kills all. The mirror bears

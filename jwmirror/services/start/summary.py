@@ -148,7 +148,7 @@ def ended_early(begun: RunMessage | None, code: int, log: Path) -> RunMessage:
     if not details:
         details = _last_words(log.read_text(errors="replace"))
     when = "" if begun else " before the run began"
-    more = f"{as_typed('failures')} says more" if failures else f"all that it printed is in {log}"
+    more = f"{as_typed('failures')} says more" if failures else f"its output is in {log}"
     text = f"Snakemake ended with exit code {code}{when}; {more}"
     return RunMessage(kind="error", text=text, details=tuple(details))
 

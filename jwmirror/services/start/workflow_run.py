@@ -106,7 +106,7 @@ def _end(call: SnakemakeCall, watch: RunWatch, log: Path) -> int:
         set_call(run, options_of_run(run, begun.mirror))
     if begun is None and not code:
         watch.show(log.read_text(errors="replace").rstrip("\n"))
-        log.unlink()  # of a dry run or a help text, of which all is shown
+        log.unlink()  # of a dry run or a help text, whose whole output is shown
         return code
     if begun:
         for line in summary_lines(Path(begun.mirror), begun.text, is_complete=not code):

@@ -25,7 +25,7 @@ LICENCE = {
 FORMATS = {"fits": "image/fits", "json": "application/json", "jpg": "image/jpeg"}
 LANGUAGE = "text/plain"  # of other files
 
-Entity = dict[str, Any]  # as JSON-LD has it
+Entity = dict[str, Any]  # as in JSON-LD
 
 
 def crate_metadata(

@@ -214,7 +214,7 @@ GRISM_SPECTRA = Mode(
 def measured_source(spectra: Path) -> float:
     """Return the median of measured / true flux of the brightest star.
 
-    `spectra` is an `_x1d.fits` of spec2 or spec3 (of which the first exposure is measured), or a
+    `spectra` is an `_x1d.fits` of spec2 or spec3 (its first exposure is measured), or a
     `_c1d.fits`.
     """
     table = fits.getdata(spectra, 1)

@@ -14,7 +14,7 @@ WIDTH, HISTOGRAM_HEIGHT, CURVE_HEIGHT = 6.4, 3.4, 5.0  # inches
 LEFT, RIGHT = 0.16, 0.97  # of the width: margins that a layout engine would need half a second for
 BOTTOM, TOP = 0.62, 0.32  # inches
 FONT_SIZE = 12  # points
-OLD_COLOUR, NEW_COLOUR, FILLED = "#d55e00", "#0072b2", "#7f9fbf"  # told apart by colour-blind, too
+OLD_COLOUR, NEW_COLOUR, FILLED = "#d55e00", "#0072b2", "#7f9fbf"  # distinct for all eyes
 BAND = "#cfdcea"  # of errors
 PAPER, INK, GRID = "#fafafa", "#141414", "#d0d0d0"
 BINS = 81
@@ -25,11 +25,11 @@ PLAIN: dict[str, Any] = {"parse_math": False}  # texts of files are not typeset
 
 @dataclass(frozen=True)
 class Curve:
-    """Values over wavelength or time, sorted by it, with errors; NaN where there is none."""
+    """Values over wavelength or time, sorted by it, with errors; NaN where there is no value."""
 
     x: np.ndarray
     y: np.ndarray
-    error: np.ndarray  # NaN where there is none
+    error: np.ndarray  # NaN where it is not known
 
 
 @contextmanager

@@ -68,7 +68,7 @@ class OutdatedFiles:
     files: int  # all below the folder
     present: int  # of them: versions that are in the current generation, and not replaced
     replaced: tuple[Identification, ...]  # versions that have another one in their place
-    gone: tuple[Identification, ...]  # versions that MAST, or the current generation, has no more
+    gone: tuple[Identification, ...]  # versions that MAST, or the current generation, no longer has
     newer: tuple[Identification, ...]  # versions of later generations than a rollback shows
     different: tuple[Identification, ...]  # no known version, with the name of a file of MAST
     unreadable: dict[str, str]  # path -> why

@@ -61,7 +61,7 @@ def place_of_reason(
 
 
 def _is_set(text: str, reason: Reason, value: str) -> bool:
-    """Return whether the value of a parameter, as a config has it, is one of a reason."""
+    """Return whether the value of a parameter, as written in a config, is one of a reason."""
     if reason.cause == "parameter":
         return text == value or _plain(text) == _plain(value)
     if reason.cause == "reference":  # a file of the user, by its name without folder

@@ -52,7 +52,7 @@ class FailedPart:
 
 @dataclass(frozen=True, kw_only=True)
 class ResultWithCaveat:
-    """A result that is not sound, and that nobody has accepted."""
+    """A result that is not sound and was not accepted."""
 
     recipe: str
     product: str
@@ -88,4 +88,4 @@ class RunSummary:
     caveats: tuple[ResultWithCaveat, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)  # name of a list -> all of its items
     left_out: int = 0  # items that are about exclusive data
-    site: str = ""  # its first page, an absolute path; "": there is none
+    site: str = ""  # its first page, an absolute path; "" if it was not written

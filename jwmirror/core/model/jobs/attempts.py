@@ -36,7 +36,7 @@ class Attempt:
     cpus: int = 0
     minutes: int = 0  # its time limit; 0: none, or not known
     longest: int = 0  # minutes that a job can be given; 0: as for `minutes`
-    seconds_left: float = 0.0  # of its time limit when it began; 0: there is none, or not known
+    seconds_left: float = 0.0  # of its time limit when it began; 0: no limit, or not known
     too_large: tuple[str, ...] = ()  # exposures that were killed although they ran alone
     at_work: tuple[str, ...] = ()  # stages that ran when it was killed, as `stage_name` names them
     seconds: float = 0.0  # until its end; 0 if it was killed

@@ -53,7 +53,7 @@ def _facts(citation: records.Citation) -> Iterator[str]:
         if recipe.is_compared:
             yield "  (what the recipe sets to the values of the pipeline or of CRDS is left out)"
         elif recipe.parameters:
-            yield "  (all that the recipe sets; not compared with the pipeline's own values)"
+            yield "  (everything that the recipe sets; not compared with the pipeline's own values)"
         if not recipe.is_recorded:
             yield f"  its parameters are not recorded; {as_typed('explain FILE')} has them"
         for match, because in recipe.excluded.items():

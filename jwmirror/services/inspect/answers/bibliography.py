@@ -1,7 +1,7 @@
 """BibTeX entries of the telescope, the software and the catalogues that results rest on.
 
 Titles, places and DOIs were looked up in the citation files and pages of the projects. What has no
-DOI of its own has an address.
+DOI has an address.
 """
 
 import re

@@ -83,7 +83,7 @@ def _with_qualities(
 
 
 def _rows_of(root: Path, part: str, rows: Entries) -> Entries:
-    """Return the rows of a program or an observation. StoreError if there is none."""
+    """Return the rows of a program or an observation. StoreError if it does not exist."""
     program, observation = program_and_observation(part.rpartition("/")[2])
     if program is None:
         first, _, observation = part.removeprefix("jw").partition("/")
@@ -111,7 +111,7 @@ def _place(path: str) -> tuple[int | None, str]:
 
 
 def product_kinds(rows: Entries) -> tuple[records.ProductKind, ...]:
-    """Return what there is of each suffix, in the order of the stages; also where that is none."""
+    """Return what there is of each suffix, in the order of the stages; 0 included."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     sizes: dict[str, Counter[str]] = defaultdict(Counter)
     for path, origin, size in zip(*map(rows.column, ("path", "origin", "size")), strict=True):

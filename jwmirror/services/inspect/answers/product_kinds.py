@@ -35,7 +35,7 @@ KINDS = {  # suffix -> level, meaning
     "x1dints": ("2b, 3", "extracted spectra of each integration"),
     "c1d": ("3", "extracted spectra, combined"),
     "cat": ("3", "catalogue of sources in the mosaic"),
-    "segm": ("3", "segmentation map of the mosaic: which pixels are of which source"),
+    "segm": ("3", "segmentation map of the mosaic: the source of each pixel"),
     "phot": ("3", "light curve of a time series (imaging photometry)"),
     "whtlt": ("3", "white light curve of a spectroscopic time series"),
     "psfstack": ("3", "stack of PSF exposures (coronagraphy)"),

@@ -1,4 +1,4 @@
-"""Work folders: each job of a run has one, which nobody removes while the job is at work.
+"""Work folders: each job of a run has one, which is not removed while the job is at work.
 
 The folder of a job contains its lock. The folder of a run contains a mark for as long as the run
 may have jobs; a job that finds no mark ends, because another run may compute the same now.
