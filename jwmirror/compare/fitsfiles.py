@@ -78,11 +78,11 @@ class FitsChanges:
         image = compare_images(name, old_hdus[name], new_hdus[name], errors)
         if image is None:
             return
-        if image.changed or image.old_shape != image.new_shape or image.old_type != image.new_type:
+        if image.has_equal_values:
+            self.cards.volatile.append(f"bytes of equal values in {name}")
+        else:
             self.images.append(image)
             self.changed_kinds.add(IMAGE)
-        else:
-            self.cards.volatile.append(f"bytes of equal values in {name}")
 
     def add_table(self, name: str, old: "BinTableHDU", new: "BinTableHDU") -> None:
         """Add the differences between two tables; dates in HDRTAB are volatile."""

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, astuple, dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -19,6 +19,38 @@ if TYPE_CHECKING:
 BLOCK = 1 << 20  # pixels read at a time
 SAMPLE = 1 << 23  # pixels used for medians and percentiles; of larger images, every n-th pixel
 PERCENTILES = (50, 90, 99)
+
+
+@dataclass(frozen=True)
+class PixelCounts:
+    """Numbers of pixels of two images; NaN is no value."""
+
+    pixels: int = 0  # that have a value in both
+    changed: int = 0  # of them
+    old_nan: int = 0
+    new_nan: int = 0
+    gained: int = 0  # pixels with a value in the new image only
+    lost: int = 0  # in the old one only
+
+    @classmethod
+    def of(cls, old: np.ndarray, new: np.ndarray) -> Self:
+        """Return the counts of two arrays of the same shape."""
+        no_old, no_new = np.isnan(old), np.isnan(new)
+        unequal = int(np.count_nonzero(old != new))  # NaN is not equal to anything
+        old_nan, new_nan = int(np.count_nonzero(no_old)), int(np.count_nonzero(no_new))
+        neither = int(np.count_nonzero(no_old & no_new))
+        without = old_nan + new_nan - neither
+        return cls(
+            pixels=old.size - without,
+            changed=unequal - without,
+            old_nan=old_nan,
+            new_nan=new_nan,
+            gained=old_nan - neither,
+            lost=new_nan - neither,
+        )
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 def compare_images(
@@ -40,7 +72,6 @@ def compare_images(
         return difference
     if difference.old_type == difference.new_type and _have_equal_bytes(old, new):
         return None
-    difference = replace(difference, pixels=math.prod(old.shape) if old.shape else 0)
     if name.partition(",")[0].endswith("DQ") and _are_integers(old, new):
         return _with_flags(difference, old, new)
     return _with_statistics(difference, old, new, errors)
@@ -73,24 +104,27 @@ def _have_equal_bytes(old: "ImageHDU", new: "ImageHDU") -> bool:
 
 def _with_flags(difference: ImageDifference, old: "ImageHDU", new: "ImageHDU") -> ImageDifference:
     """Add how many pixels changed, and which flags they gained and lost."""
-    flags, changed = FlagCounter(), 0
+    flags, pixels, changed = FlagCounter(), 0, 0
     for block in _blocks(old.shape):
         old_flags, new_flags = (image.section[block].astype("u8") for image in (old, new))
         flags.add(old_flags, new_flags)
+        pixels += old_flags.size
         changed += int(np.count_nonzero(old_flags != new_flags))
-    return replace(difference, changed=changed, bits=flags.differences(difference.hdu))
+    return replace(
+        difference, pixels=pixels, changed=changed, bits=flags.differences(difference.hdu)
+    )
 
 
 def _with_statistics(
     difference: ImageDifference, old: "ImageHDU", new: "ImageHDU", errors: "ImagePair | None"
 ) -> ImageDifference:
     """Add the counts of changed pixels and of NaN, and the statistics of new - old."""
-    every = sampling_step(difference.pixels, SAMPLE)
-    counts, largest, position = np.zeros(3, "i8"), 0.0, 0
+    every = sampling_step(math.prod(old.shape), SAMPLE)
+    counts, largest, position = PixelCounts(), 0.0, 0
     deltas, ratios = [np.empty(0)], [np.empty(0)]
     for block in _blocks(old.shape):
         old_pixels, new_pixels = (image.section[block].ravel() for image in (old, new))
-        counts += count_changes(old_pixels, new_pixels)
+        counts += PixelCounts.of(old_pixels, new_pixels)
         delta = subtract(new_pixels, old_pixels)
         largest = max(largest, float(np.nanmax(np.abs(delta), initial=0.0)))
         sample = slice(-position % every, None, every)
@@ -100,8 +134,7 @@ def _with_statistics(
             sampled = (error.section[block].ravel()[sample] for error in errors)
             ratios.append(_sizes_over_error(delta[sample], *sampled))
     statistics = _statistics(np.concatenate(deltas), largest, np.concatenate(ratios), every)
-    changed, old_nan, new_nan = map(int, counts)
-    return replace(difference, changed=changed, old_nan=old_nan, new_nan=new_nan, spread=statistics)
+    return replace(difference, **asdict(counts), spread=statistics)
 
 
 def sampling_step(count: int, sample: int) -> int:
@@ -110,13 +143,6 @@ def sampling_step(count: int, sample: int) -> int:
     while math.gcd(every, count) > 1:
         every += 1
     return every
-
-
-def count_changes(old: np.ndarray, new: np.ndarray) -> list[int]:
-    """Return the counts of changed pixels, of NaN in old and of NaN in new; NaN equals NaN."""
-    old_nan, new_nan = np.isnan(old), np.isnan(new)
-    changed = (old != new) & ~(old_nan & new_nan)
-    return [int(np.count_nonzero(pixels)) for pixels in (changed, old_nan, new_nan)]
 
 
 def over_error(delta: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:

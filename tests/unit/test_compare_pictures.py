@@ -23,6 +23,7 @@ from jwmirror.compare.pictures.rendering.stretches import (
     image_stretch,
     ratio_stretch,
 )
+from jwmirror.compare.versions import compare_content
 from jwmirror.core.printing import percent
 from tests.setup.calibrated_image import SHAPE, SKY, Toy
 
@@ -118,7 +119,10 @@ def test_statistics_of_a_mosaic(images):
     """A quarter of the pixels differs by one error."""
     mosaic = drawn(images, MOSAIC)
 
-    assert mosaic.summary == "25 % of the pixels with a value differ, by 1 sigma (median of those)"
+    assert (
+        mosaic.summary
+        == "25 % of the pixels with a value in both versions differ, by 1 sigma (median of those)"
+    )
     assert numbers(mosaic)["pixels that differ"] == "25 %"
     assert numbers(mosaic)["difference over error (16, 50, 84 %)"] == "0, 0, 1"
     assert numbers(mosaic)["pixels without value"] == "3 \u2192 3"
@@ -127,6 +131,26 @@ def test_statistics_of_a_mosaic(images):
     ]
     assert all(panel.alt and panel.width >= 270 for panel in mosaic.panels)
     assert "north is up" in mosaic.notes
+
+
+def test_pictures_and_diff_count_the_same_pixels(tmp_path):
+    """Those with a value in both versions; those with a value in one only are named beside them."""
+    Toy().write(tmp_path / "old")
+    toy = Toy()
+    toy.hdus["SCI"].data[10, 10:13] -= 2.0
+    toy.hdus["SCI"].data[20, :4] = np.nan
+    toy.set("SCI", (0, 0), 1.0).write(tmp_path / "new")
+
+    mosaic = drawn(tmp_path, MOSAIC)
+    (image,) = compare_content(tmp_path / "old", tmp_path / "new", MOSAIC).images
+
+    assert (image.changed, image.lost, image.gained) == (3, 4, 1)
+    assert mosaic.fraction == image.changed / image.pixels
+    assert mosaic.typical == pytest.approx(image.spread.over_error[0])
+    assert mosaic.summary.endswith("; 5 have a value in one version only")
+    assert numbers(mosaic)["pixels without value"] == "3 \u2192 6"
+    (share,) = [item for item in mosaic.statistics if item.name == "pixels that differ"]
+    assert share.unit == f"of the {image.pixels:,} pixels with a value in both versions (3)"
 
 
 def test_a_change_of_few_pixels_has_its_largest_one(tmp_path):
@@ -138,12 +162,12 @@ def test_a_change_of_few_pixels_has_its_largest_one(tmp_path):
 
     mosaic = drawn(tmp_path, MOSAIC, kind="change")
 
-    assert "of the pixels with a value changed, by" in mosaic.summary
+    assert "of the pixels with a value in both versions changed, by" in mosaic.summary
     assert numbers(mosaic)["largest difference"] == "\u22122"
     assert not [name for name in numbers(mosaic) if "16, 50, 84" in name]
     assert (mosaic.typical, mosaic.unit, mosaic.moved) == (4.0, "sigma", "")
     (share,) = [item for item in mosaic.statistics if item.name == "pixels that differ"]
-    assert share.unit.endswith("pixels with a value (3)")
+    assert share.unit.endswith("pixels with a value in both versions (3)")
 
 
 def test_a_background_that_moved_is_told(tmp_path):
@@ -256,7 +280,7 @@ def test_a_shift_by_whole_pixels_is_undone(tmp_path):
 
     mosaic = drawn(tmp_path, MOSAIC)
 
-    assert mosaic.summary == "all pixels with a value are equal"
+    assert mosaic.summary == "all pixels with a value in both versions are equal"
     assert "aligned by a shift of -7, -4 whole pixels (x, y)" in mosaic.notes[0]
     assert "difference.png" in [panel.file for panel in mosaic.panels]
 
@@ -333,7 +357,10 @@ def test_of_many_slits_the_first_with_values_is_drawn(tmp_path):
 
     slits = drawn(tmp_path, RATE.replace("rate", "cal"))
 
-    assert slits.summary == "100 % of the pixels with a value differ, by 2 sigma (median of those)"
+    assert (
+        slits.summary
+        == "100 % of the pixels with a value in both versions differ, by 2 sigma (median of those)"
+    )
     assert "of the 3 images in the file, SCI,2 is shown and measured" in slits.notes
 
 
@@ -428,7 +455,8 @@ def test_of_many_sources_those_that_changed_most_are_drawn(tmp_path):
     ]
     assert spectra.notes == ("6 of 39 spectra that differ are shown: those that changed most",)
     assert numbers(spectra)["wavelengths that differ"] == "97.5 %"
-    assert spectra.summary == "97.5 % of the wavelengths differ, by 2 sigma (median of those)"
+    what = "wavelengths with a value in both versions"
+    assert spectra.summary == f"97.5 % of the {what} differ, by 2 sigma (median of those)"
 
 
 def test_spectra_of_other_wavelengths_are_interpolated(tmp_path):
@@ -438,7 +466,8 @@ def test_spectra_of_other_wavelengths_are_interpolated(tmp_path):
 
     spectra = drawn(tmp_path, SPECTRA)
 
-    assert spectra.summary == "100 % of the wavelengths differ, by 1 sigma (median of those)"
+    what = "wavelengths with a value in both versions"
+    assert spectra.summary == f"100 % of the {what} differ, by 1 sigma (median of those)"
     assert any("interpolated" in note for note in spectra.notes)
 
 

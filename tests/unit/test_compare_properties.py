@@ -159,9 +159,10 @@ def test_images_are_compared_as_by_astropy_and_numpy(folder, pair):
     assert comparison.verdict == PIXELS
     assert (image.old_shape, image.new_shape) == (old_pixels.shape, new_pixels.shape)
     if image.old_shape == image.new_shape:
-        assert image.changed == count_changes(old_pixels, new_pixels)
+        changes = image.changed + image.gained + image.lost
+        assert changes == count_changes(old_pixels, new_pixels)
         if not (expected.identical or scaled or is_extreme):
-            assert image.changed == expected.diff_hdus[0][1].diff_data.diff_total
+            assert changes == expected.diff_hdus[0][1].diff_data.diff_total
         check_figures(image, old_pixels, new_pixels)
 
 
@@ -189,6 +190,8 @@ def check_figures(image, old, new):
     finite = [float(delta) for delta in deltas if np.isfinite(float(delta))]
     assert image.old_nan == np.count_nonzero(old != old)
     assert image.new_nan == np.count_nonzero(new != new)
+    assert image.pixels == np.count_nonzero((old == old) & (new == new))
+    assert image.gained - image.lost == image.old_nan - image.new_nan
     assert image.spread.largest == pytest.approx(max(map(abs, finite)))
     assert image.spread.median == pytest.approx(np.median(finite))
 

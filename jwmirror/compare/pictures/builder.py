@@ -19,6 +19,7 @@ MAX_UNIT = 40  # characters
 PERCENTILES = (16, 50, 84)
 FEW = 0.16  # of the values: if fewer differ, percentiles of all say nothing
 SIGMA = "sigma"
+IN_BOTH = "with a value in both versions"
 
 
 @dataclass
@@ -67,6 +68,9 @@ class Drawing:
     def summarize(self, what: str, count: int, total: int, sizes: np.ndarray, unit: str) -> None:
         """Say in one line how many changed, and by how much: the median of |sizes| above 0."""
         self.fraction = count / total if total else None
+        if not total:
+            self.summary = f"there are no {what}"
+            return
         if not count:
             self.summary = f"all {what} are equal"
             return

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jwmirror.compare.pictures.builder import SIGMA, Drawing
+from jwmirror.compare.pictures.builder import IN_BOTH, SIGMA, Drawing
 from jwmirror.compare.pictures.pixels import ImageResult, MapSet
 from jwmirror.compare.pictures.records import CHANGE
 from jwmirror.compare.pictures.rendering.lineplots import histogram
@@ -27,7 +27,7 @@ from jwmirror.compare.pictures.rendering.stretches import (
     ratio_stretch,
 )
 
-VALUED = "pixels with a value"
+VALUED = f"pixels {IN_BOTH}"
 OFFSET = 3  # scatters of the differences, above which most pixels differ alike
 
 
@@ -129,25 +129,29 @@ def _typical(pixels: np.ndarray, unit: str) -> str:
 
 def describe(drawing: Drawing, result: ImageResult, unit: str) -> None:
     """Add the statistics of two images to the table, and the change in one line."""
-    totals = result.totals
+    totals, counts = result.totals, result.totals.counts
     for name, sample in (("background", 0), ("scatter", 1)):
         both = [totals.sample(version) for version in ("old", "new")]
         values = [median_and_scatter(values)[sample] if len(values) else None for values in both]
         drawing.state(name, _both(values), unit)
     if result.maps.difference is None:
         return
-    drawing.state_fraction("pixels that differ", totals.changed, totals.pixels, VALUED)
-    if totals.old_nan or totals.new_nan:
-        drawing.state("pixels without value", f"{totals.old_nan:,} \u2192 {totals.new_nan:,}")
+    drawing.state_fraction("pixels that differ", counts.changed, counts.pixels, VALUED)
+    if counts.old_nan or counts.new_nan:
+        numbers = f"{counts.old_nan:,} \u2192 {counts.new_nan:,}"
+        where = f"({counts.lost:,} more, {counts.gained:,} fewer)"
+        drawing.state("pixels without value", numbers, where)
     drawing.state_percentiles("difference", totals.sample("delta"), unit)
     if result.has_errors:
         drawing.state_percentiles("difference over error", totals.sample("ratio"), SIGMA)
     else:
         drawing.note("the files have no errors (ERR) to compare the difference with")
     sizes = totals.sample("ratio" if result.has_errors else "delta")
-    changed = totals.changed, totals.pixels
     _state_offset(drawing, totals.sample("delta"), unit)
-    drawing.summarize(VALUED, *changed, sizes, SIGMA if result.has_errors else unit)
+    unit = SIGMA if result.has_errors else unit
+    drawing.summarize(VALUED, counts.changed, counts.pixels, sizes, unit)
+    if only_one := counts.gained + counts.lost:
+        drawing.summary += f"; {only_one:,} have a value in one version only"
 
 
 def _state_offset(drawing: Drawing, deltas: np.ndarray, unit: str) -> None:
@@ -169,7 +173,7 @@ def draw_histogram(drawing: Drawing, result: ImageResult, unit: str) -> None:
     """Draw the histogram of difference over error, or of the difference."""
     name = "ratio" if result.has_errors else "delta"
     values = result.totals.sample(name)
-    if not len(values) or not result.totals.changed:
+    if not len(values) or not result.totals.counts.changed:
         return
     title = "difference over error" if result.has_errors else "difference"
     content, alt = histogram(values, f"{title} ({SIGMA if result.has_errors else unit})")

@@ -10,7 +10,7 @@ import numpy as np
 from jwmirror.compare.arrays import subtract
 from jwmirror.compare.fitsfiles import error_images, is_image
 from jwmirror.compare.flags import FlagCounter
-from jwmirror.compare.images import count_changes, over_error, sampling_step
+from jwmirror.compare.images import PixelCounts, over_error, sampling_step
 from jwmirror.compare.pictures.alignment import Alignment
 
 if TYPE_CHECKING:
@@ -76,20 +76,13 @@ class PixelTotals:
     """Counts of pixels, and samples of their values; `add` is called for parts of both images."""
 
     expected: int = 0  # pixels of all parts
-    pixels: int = 0  # that have a value in one version at least
-    changed: int = 0
-    old_nan: int = 0
-    new_nan: int = 0
+    counts: PixelCounts = field(default_factory=PixelCounts)
     samples: dict[str, list[np.ndarray]] = field(default_factory=dict)
     _position: int = 0
 
     def add(self, old: np.ndarray, new: np.ndarray, delta: np.ndarray, ratio: np.ndarray) -> None:
         """Count and sample a part; `delta` is new - old, `ratio` the same over the error."""
-        changed, old_nan, new_nan = count_changes(old, new)
-        self.changed += changed
-        self.old_nan += old_nan
-        self.new_nan += new_nan
-        self.pixels += old.size - int(np.count_nonzero(np.isnan(old) & np.isnan(new)))
+        self.counts += PixelCounts.of(old, new)
         every = sampling_step(self.expected, SAMPLE)
         start = -self._position % every
         self._position += old.size

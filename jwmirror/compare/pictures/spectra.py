@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jwmirror.compare.arrays import subtract
-from jwmirror.compare.pictures.builder import SIGMA, Drawing, unit_of
+from jwmirror.compare.pictures.builder import IN_BOTH, SIGMA, Drawing, unit_of
 from jwmirror.compare.pictures.rendering.lineplots import Curve, overlaid
 from jwmirror.core.printing import printable
 
@@ -212,13 +212,13 @@ def describe_curves(drawing: Drawing, what: str, changes: list[SpectrumChange]) 
     ratios = np.concatenate([change.over_error for change in changes])
     deltas = deltas[np.isfinite(deltas)]
     count, unit = int(np.count_nonzero(deltas)), changes[0].new.units[1]
-    drawing.state_fraction(f"{what} that differ", count, len(deltas), what)
+    valued = f"{what} {IN_BOTH}"
+    drawing.state_fraction(f"{what} that differ", count, len(deltas), valued)
     drawing.state_percentiles("difference", deltas, unit)
     drawing.state_percentiles("difference over error", ratios, SIGMA)
     has_errors = bool(len(ratios))
-    drawing.summarize(
-        what, count, len(deltas), ratios if has_errors else deltas, SIGMA if has_errors else unit
-    )
+    sizes, of_sizes = (ratios, SIGMA) if has_errors else (deltas, unit)
+    drawing.summarize(valued, count, len(deltas), sizes, of_sizes)
 
 
 def _draw(drawing: Drawing, number: int, change: SpectrumChange) -> None:

@@ -56,12 +56,20 @@ class ImageDifference:
     new_shape: tuple[int, ...]
     old_type: str  # numpy's name: float32
     new_type: str
-    pixels: int = 0  # compared
+    pixels: int = 0  # that have a value (not NaN) in both
     changed: int = 0  # of them
     old_nan: int = 0
     new_nan: int = 0
+    gained: int = 0  # pixels with a value in the new version only
+    lost: int = 0  # in the old one only
     spread: PixelStatistics | None = None
     bits: tuple[FlagDifference, ...] = ()  # of data quality images only
+
+    @property
+    def has_equal_values(self) -> bool:
+        """True if shapes and types are equal, and each pixel has the value it had, or none."""
+        is_alike = self.old_shape == self.new_shape and self.old_type == self.new_type
+        return is_alike and not (self.changed or self.gained or self.lost)
 
 
 @dataclass(frozen=True, kw_only=True)

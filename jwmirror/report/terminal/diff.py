@@ -10,6 +10,7 @@ from rich.text import Text
 from jwmirror.core.model import UPSTREAM
 from jwmirror.core.model import comparison as records
 from jwmirror.core.model.history.causes import Cause, summed_up
+from jwmirror.core.printing import percent
 from jwmirror.report import formatting
 from jwmirror.report.formatting import empty_table, section
 from jwmirror.report.status import split_view_path
@@ -238,20 +239,26 @@ def _sky_line(shift: records.SkyShift) -> str:
 def _image_table(images: Sequence[records.ImageDifference], verb: str) -> Table:
     columns = ("HDU", "shape", "type", verb, "median", "MAD", "largest", RATIOS)
     numbers = ("median", "MAD", "largest", "NaN")
-    table = empty_table("Pixels (B - A)", *columns, "NaN", whole=numbers)
+    table = empty_table("Pixels with a value in both (B - A)", *columns, "NaN", whole=numbers)
     for image in images:
         changed = ""
         if image.pixels:
-            changed = f"{image.changed:,} ({_share(image.changed, image.pixels)})"
+            changed = f"{image.changed:,} ({percent(image.changed / image.pixels)})"
         table.add_row(
             image.hdu,
             _arrow(_shape(image.old_shape), _shape(image.new_shape)),
             _arrow(image.old_type, image.new_type),
             changed,
             *_statistics(image.spread),
-            _arrow(f"{image.old_nan:,}", f"{image.new_nan:,}") if image.spread else "",
+            _nan(image) if image.spread or image.gained or image.lost else "",
         )
     return table
+
+
+def _nan(image: records.ImageDifference) -> str:
+    """Return how many pixels have no value; also where, if that changed and the numbers hide it."""
+    numbers = _arrow(f"{image.old_nan:,}", f"{image.new_nan:,}")
+    return f"{numbers} ({image.lost:,} more, {image.gained:,} fewer)" if image.gained else numbers
 
 
 def _statistics(statistics: records.PixelStatistics | None) -> tuple[str, str, str, str]:
@@ -294,11 +301,3 @@ def _arrow(old: str, new: str) -> str:
 
 def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "none"
-
-
-def _share(part: int, whole: int) -> str:
-    """Return a percentage; a part is never rounded to 0 or 100."""
-    percent = 100 * part / whole
-    if 0 < percent < 0.01:
-        return "< 0.01 %"
-    return f"{percent:.2f} %" if percent < 99.995 or part == whole else "> 99.99 %"

@@ -183,10 +183,11 @@ def _effect(recipe: str, measured: Sequence[tuple[str, DrawnComparison]]) -> str
     if not measured:
         return ""
     fractions = sorted(((one.fraction or 0.0, file) for file, one in measured), reverse=True)
+    largest, where = fractions[0]
     words = (
         f"recipe {recipe}, {count(len(measured), 'file')} compared: "
-        f"{percent(median(fraction for fraction, _ in fractions))} of the pixels or values of a "
-        f"file changed (median), most in {fractions[0][1]} ({percent(fractions[0][0])})"
+        f"{percent(median(fraction for fraction, _ in fractions))} of the pixels or values that "
+        f"both versions have changed (median of files), most in {where} ({percent(largest)})"
     )
     sizes = [(one.typical, file) for file, one in measured if one.typical and one.unit == SIGMA]
     if sizes:
