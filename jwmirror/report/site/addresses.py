@@ -10,6 +10,7 @@ INDEX, ATTENTION, MOSAICS = "index.html", "attention.html", "mosaics.html"
 RELEASES, CITATION = "releases.html", "cite.html"
 ATOM, JSON_FEED = "feed.xml", "feed.json"
 PICTURES = "pictures"  # folder
+PAGE_FOLDERS = ("generations", "programs", "observations", "products")
 
 
 def generation_address(number: int) -> str:

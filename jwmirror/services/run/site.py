@@ -61,7 +61,7 @@ def _written(mirror: Path, group: str | None, rebuild: bool, budget_s: float) ->
     for folder in folders:
         folder.prepare()
         if rebuild:
-            (folder.path / RECORD).unlink(missing_ok=True)
+            PageFiles(folder).forget()
         public = None if folder.is_public else folders[0].path
         number = SiteBuilder(state, folder, budget_s, public).build()
         log.info("%s: %d pages written", folder.path, number)

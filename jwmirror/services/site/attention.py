@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model.product import WITHHELD
+from jwmirror.core.model.run import failed_listing
 from jwmirror.core.names import program_and_observation
-from jwmirror.report.formatting import minute, without_folder
+from jwmirror.report.formatting import count, minute, without_folder
 from jwmirror.report.quality import caveat_text, is_accepted, quality_text
 from jwmirror.report.site.records import Level, Notice, NoticeGroup
 from jwmirror.report.status import ReferenceNotice, Status
 
 MOST_RESULTS = 50  # made with one reference
+# kinds of notices that are about no product, so that nothing in them was measured on data
+WITHOUT_PRODUCT = ("stopped", "doubts", "rollback", "references", "unmatched", "notes")
 
 Place = tuple[str, str]
 PageOf = Callable[[str], str]  # of the name of a file or product: the address of its page, or ""
@@ -26,10 +30,19 @@ def notice_groups(
     `undecided` are files that may have changed at MAST without a sign of it: since when (ISO).
     """
     groups = []
+    open_to_all = {failed_listing(doubt).name for doubt in status.last_poll.doubts}
+    own: dict[str, Callable[[Status], Iterator[Notice]]] = {
+        "undecided": lambda _: _undecided(undecided),
+        "references": partial(_references, is_hidden=is_hidden),
+    }
     for name, title, level, notices_of in KINDS:
-        found = _undecided(undecided) if name == "undecided" else notices_of(status)
+        found = own.get(name, notices_of)(status)
         notices = [replace(each, page=page_of(each.subject)) for each in found]
-        shown = tuple(each for each in notices if not is_hidden(each.subject))
+        shown = tuple(
+            each
+            for each in notices
+            if name in WITHOUT_PRODUCT or each.subject in open_to_all or not is_hidden(each.subject)
+        )
         if notices:
             groups.append(
                 NoticeGroup(
@@ -87,9 +100,9 @@ def _judged(status: Status) -> Iterator[Notice]:
             yield Notice(subject=f"{result.recipe}: {result.product}", why=why)
 
 
-def _references(status: Status) -> Iterator[Notice]:
+def _references(status: Status, is_hidden: IsHidden) -> Iterator[Notice]:
     for notice in status.references:
-        why = (f"{notice.kind}: {notice.message}", *_made_with(notice))
+        why = (f"{notice.kind}: {notice.message}", *_made_with(notice, is_hidden))
         yield Notice(subject=notice.file, why=why)
 
 
@@ -155,13 +168,16 @@ def _rollback(status: Status) -> Iterator[Notice]:
         )
 
 
-def _made_with(notice: ReferenceNotice) -> Iterator[str]:
-    """Yield the published results that were made with a reference."""
-    for each in notice.results[:MOST_RESULTS]:
+def _made_with(notice: ReferenceNotice, is_hidden: IsHidden) -> Iterator[str]:
+    """Yield the published results that were made with a reference; those hidden are counted."""
+    shown = [each for each in notice.results if not is_hidden(each.result.rpartition("/")[2])]
+    for each in shown[:MOST_RESULTS]:
         numbers = ", ".join(map(str, each.generations))
         yield f"made with it: {each.recipe}: {each.result} (generations {numbers})"
-    if rest := len(notice.results[MOST_RESULTS:]):
+    if rest := len(shown[MOST_RESULTS:]):
         yield f"and {rest:,} more results"
+    if hidden := len(notice.results) - len(shown):
+        yield f"made with it: {count(hidden, 'result')} that may be of exclusive data"
 
 
 def _notes(status: Status) -> Iterator[Notice]:
@@ -189,7 +205,12 @@ KINDS: tuple[tuple[str, str, Level, Callable[[Status], Iterator[Notice]]], ...] 
     ("doubts", "not believed or not read at MAST", "bad", _doubted),
     ("rollback", "rolled back, or held", "warn", _rollback),
     ("quality", "results with caveats, or not published", "warn", _judged),
-    ("references", "references corrected, retracted or not verified by CRDS", "warn", _references),
+    (
+        "references",
+        "references corrected, retracted or not verified by CRDS",
+        "warn",
+        lambda _: iter(()),
+    ),
     ("waiting", "waiting to be calibrated", "warn", _waiting),
     ("outdated", "still out of date", "warn", _outdated),
     ("settling", "partly reprocessed at MAST; published when the rest arrives", "warn", _settling),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model.stored import Generation
-from jwmirror.core.names import root_and_suffix
+from jwmirror.core.names import is_observation, root_and_suffix
 from jwmirror.report.site import addresses
 from jwmirror.report.site.feeds import atom_feed, json_feed
 from jwmirror.report.site.mosaics import Mosaic, MosaicsPage
@@ -90,8 +90,18 @@ class SiteBuilder:
         return self._is_public and row.is_closed and not row.is_upstream
 
     def _is_hidden_name(self, name: str) -> bool:
-        """Return whether a public site does not show what is said of a file or product."""
-        return self._is_public and place_named(name) in self._closed_places
+        """Return whether a public site does not show what is said of a file or product.
+
+        Only what the files of an observation say of its access is certain. A combination of
+        observations is hidden if its program has exclusive files, and a product whose name does
+        not say its program if any program has.
+        """
+        if not self._is_public:
+            return False
+        place, closed = place_named(name), self._state.closed_programs
+        if place in self._state.places and is_observation(place[1]):
+            return place in self._closed_places
+        return place[0] in closed if place[0] else bool(closed)
 
     def _is_hidden_file(self, number: int, file: DifferingFile) -> bool:
         return self._is_public and self._state.is_closed(number, file)

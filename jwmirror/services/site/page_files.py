@@ -1,9 +1,11 @@
 """The files of a site: pages are written only if what they show has changed, the index last.
 
 A file `.pages.json` in the folder of a site names its files, each with the digest of what it shows.
-Only files that it names are ever removed.
+Only files that it names are ever removed; and pictures that are not needed. If it is missing or
+damaged, all files in the place of a page count as named: they may show what is exclusive now.
 """
 
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,7 +21,7 @@ from jwmirror.core.files import (
     write_bytes,
 )
 from jwmirror.core.jsonio import digest, read, write
-from jwmirror.report.site.addresses import INDEX
+from jwmirror.report.site.addresses import INDEX, PAGE_FOLDERS, PICTURES
 from jwmirror.report.site.rendering import render_page, templates_digest
 
 RECORD = ".pages.json"
@@ -56,6 +58,13 @@ class SiteFolder:
             restrict(make_private(self.path), self.group)
 
 
+def open_folder(folder: Path) -> None:
+    """Let all users enter a folder of a public site, whatever the umask of its owner."""
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode | 0o055 != mode:
+        folder.chmod(mode | 0o055)
+
+
 @dataclass
 class PageFiles:
     """The pages of one site: which exist, which are needed, and which must be written."""
@@ -68,8 +77,19 @@ class PageFiles:
     _waiting: dict[str, Callable[[], str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        with suppress(FileNotFoundError, StoreError):  # damaged: all pages are written again
-            self._known = read(self.folder.path / RECORD, dict[str, str])
+        root = self.folder.path
+        pictures = (path for path in (root / PICTURES).rglob("*") if path.is_file())
+        try:
+            named = read(root / RECORD, dict[str, str])
+        except (FileNotFoundError, StoreError):  # all pages are written again
+            pages = (path for folder in PAGE_FOLDERS for path in (root / folder).glob("*.html"))
+            named = {str(path.relative_to(root)): "" for path in pages}
+        self._known = {str(path.relative_to(root)): "" for path in pictures} | named
+
+    def forget(self) -> None:
+        """Durably forget what the pages show, so that all are written again."""
+        self._known = dict.fromkeys(self._known, "")
+        write(self.folder.path / RECORD, self._known, self.folder.mode)
 
     def is_current(self, address: str, what: object) -> bool:
         """Return whether a page shows `what`; then it is needed, and stays as it is."""
@@ -118,7 +138,9 @@ class PageFiles:
             self._remove_others()
             write(root / RECORD, self._needed, self.folder.mode)
             if self.folder.is_public:
-                root.chmod(root.stat().st_mode | 0o055)
+                for folder in {(root / address).parent for address in self._needed} - {root}:
+                    open_folder(folder)
+                open_folder(root)
         return len(self._waiting)
 
     def _write_one(self, address: str) -> None:

@@ -19,7 +19,7 @@ from jwmirror.report.formatting import count
 from jwmirror.report.site.addresses import PICTURES
 from jwmirror.report.site.mosaics import Picture
 from jwmirror.services.site.differences import DifferingFile
-from jwmirror.services.site.page_files import SiteFolder
+from jwmirror.services.site.page_files import SiteFolder, open_folder
 from jwmirror.services.site.shown_rows import ShownRow
 from jwmirror.store.rows.differences import CHANGED
 
@@ -216,6 +216,7 @@ def draw_pictures(
     place = folder.path / PICTURES
     if folder.is_public:
         place.mkdir(exist_ok=True)
+        open_folder(place)  # pictures have its access
     else:
         restrict(make_private(place), folder.group)
     if public is not None:

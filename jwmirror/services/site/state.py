@@ -14,6 +14,7 @@ from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.core.model.history.causes import ContentChange
 from jwmirror.core.model.history.reasons import words_of
 from jwmirror.core.model.quality import CAVEAT
+from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import Setup
 from jwmirror.crds.affected import reference_notices
 from jwmirror.pipeline.derivation import differences
@@ -67,9 +68,26 @@ class MirrorState:
         self.closed_around = cache(self._closed_around)
 
     @cached_property
+    def places(self) -> frozenset[tuple[str, str]]:
+        """The observations that have files."""
+        return frozenset(row.place for row in self.rows)
+
+    @cached_property
+    def closed_programs(self) -> frozenset[str]:
+        """The programs with exclusive files, published or found by the last run."""
+        found = (each.product for each in self._run.changes) if self._run else ()
+        return frozenset(row.program for row in self.rows if row.is_closed) | {
+            f"jw{product.program:05d}" for product in found if product.is_closed
+        }
+
+    @cached_property
+    def _run(self) -> Run | None:
+        return last_run(self.root)
+
+    @cached_property
     def status(self) -> Status:
         """The state that `jwmirror status` shows without a config, without counts of files."""
-        run = last_run(self.root)
+        run = self._run
         status = build_status(
             str(self.root),
             generation_record(self.current),

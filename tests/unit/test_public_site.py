@@ -1,0 +1,142 @@
+"""The public site says nothing of exclusive data, whatever failed, was killed or was damaged."""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from jwmirror.core.model import Failure, Poll, Receipt, References
+from jwmirror.core.model.plan import ReferenceFinding
+from jwmirror.core.model.product import Doubt
+from jwmirror.services.run.site import write_site
+from jwmirror.services.site.page_files import RECORD
+from jwmirror.store.access import exclusive_site, public_site
+from tests.setup.mirrors import EXPOSURE, SmallMirror, image_writer, made_from
+from tests.unit.test_site import SECRET, pages_of, write_pages
+
+MEASURED = "background 7.125 above"
+
+
+@pytest.fixture
+def partly_exclusive(small_mirror) -> SmallMirror:
+    """Beside the public files of program 1345, an exclusive exposure of program 2345."""
+    small_mirror.hold(f"{SECRET}_uncal.fits", image_writer(7.0), program=2345, exclusive=True)
+    small_mirror.publish("more")
+    return small_mirror
+
+
+def texts_of(site) -> str:
+    """All that a site says."""
+    files = [path for path in site.rglob("*") if path.suffix in (".html", ".xml", ".json")]
+    return "".join(path.read_text() for path in files)
+
+
+@pytest.mark.parametrize(
+    "name", ["deep: my_cluster", "deep: jw02345-c1001_t001", f"deep: {SECRET}"]
+)
+def test_failures_that_may_be_of_exclusive_data_are_counted(partly_exclusive, name):
+    """Those of own products and of combinations do not say what they were made from."""
+    failure = Failure(name=f"deep: {name}", message=MEASURED)
+    partly_exclusive.record("exposures/b1.json", Receipt(results=(), failures=(failure,)))
+
+    write_pages(mirror=partly_exclusive.root)
+
+    public, whole = public_site(partly_exclusive.root), exclusive_site(partly_exclusive.root)
+    assert MEASURED not in texts_of(public) and MEASURED in texts_of(whole)
+    assert "that may be about exclusive data" in pages_of(public)["attention.html"].text
+
+
+def test_failures_of_public_observations_are_shown(partly_exclusive):
+    """And that MAST could not be listed, of which nothing was measured."""
+    failures = (Failure(name=f"deep: {EXPOSURE}", message="no groups left"),)
+    partly_exclusive.record("exposures/b1.json", Receipt(results=(), failures=failures))
+    doubts = (Doubt(program=2345, why="the server did not answer"),)
+    partly_exclusive.record("changes.json", Poll(listings=(), changes=(), doubts=doubts))
+
+    write_pages(mirror=partly_exclusive.root)
+
+    text = pages_of(public_site(partly_exclusive.root))["attention.html"].text
+    assert "no groups left" in text and "the server did not answer" in text
+
+
+def test_a_notice_on_a_reference_counts_results_of_exclusive_data(partly_exclusive):
+    """The finding is public, and so are the names of other results."""
+    made = made_from("detector1", SECRET, f"{SECRET}_uncal.fits")
+    partly_exclusive.make(made, f"{SECRET}_rate.fits", image_writer(7.5))
+    for row in list(partly_exclusive.rows.values()):
+        root = row.path.rpartition("/")[2].rpartition("_")[0]
+        path = row.path.replace("jw01345/o001/jw02345", "jw02345/o001/jw02345")
+        del partly_exclusive.rows[row.path]
+        result = f"detector1/{root}" if row.key else ""
+        partly_exclusive.rows[path] = replace(row, path=path, result=result)
+    partly_exclusive.publish("made")
+    finding = ReferenceFinding(name="jwst_nircam_flat_0001.fits", kind="retracted", message="bad")
+    references = References(context="c", server="s", files={}, findings=(finding,))
+    partly_exclusive.record("references.json", references)
+
+    write_pages(mirror=partly_exclusive.root)
+
+    public, whole = public_site(partly_exclusive.root), exclusive_site(partly_exclusive.root)
+    text = pages_of(public)["attention.html"].text
+    assert f"made with it: deep: detector1/{EXPOSURE}" in text and SECRET not in text
+    assert "results that may be of exclusive data" in text
+    assert f"made with it: deep: detector1/{SECRET}" in pages_of(whole)["attention.html"].text
+
+
+def test_an_observation_with_hidden_results_does_not_say_that_it_needs_nothing(small_mirror):
+    """Although none of its own files of MAST is exclusive."""
+    secret = small_mirror.hold(
+        f"{SECRET}_uncal.fits", image_writer(7.0), program=2345, exclusive=True
+    )
+    made = made_from("image3", "jw01345-o001_t002_nircam_f200w", secret.filename)
+    small_mirror.make(made, "jw01345-o001_t002_nircam_f200w_i2d.fits", image_writer(7.5))
+    small_mirror.publish("own mosaic")
+    failure = Failure(name="deep: jw01345-o001_t002_nircam_f200w", message=MEASURED)
+    small_mirror.record("exposures/b1.json", Receipt(results=(), failures=(failure,)))
+
+    write_pages(mirror=small_mirror.root)
+
+    text = pages_of(public_site(small_mirror.root))["observations/jw01345-o001.html"].text
+    assert "Nothing of this observation needs attention" not in text and MEASURED not in text
+    assert "1 recalibrated file of exclusive data is not shown" in text
+
+
+def test_what_became_exclusive_is_removed_also_if_the_record_of_pages_is_gone(small_mirror):
+    """After `--rebuild`, and after a kill between drawing and the record."""
+    site = write_pages(mirror=small_mirror.root).parent
+    page = site / f"products/{EXPOSURE}.html"
+    picture = site / "pictures" / "beside-deep-00" / "new.png"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"of exclusive data")
+    assert page.exists()
+    small_mirror.hold(f"{EXPOSURE}_uncal.fits", image_writer(1.0), exclusive=True)
+    small_mirror.publish("restricted")
+
+    write_site(mirror=small_mirror.root, budget_s=0, rebuild=True)
+
+    assert not page.exists() and not picture.parent.exists()
+    assert (site / "index.html").exists() and site.stat().st_mode & 0o055 == 0o055
+
+
+def test_a_damaged_record_of_pages_leaves_no_page_of_exclusive_data(small_mirror):
+    """All pages are written again, and those that are not needed are removed."""
+    site = write_pages(mirror=small_mirror.root).parent
+    (site / RECORD).write_text("{")
+    small_mirror.hold(f"{EXPOSURE}_uncal.fits", image_writer(1.0), exclusive=True)
+    small_mirror.publish("restricted")
+
+    write_pages(mirror=small_mirror.root)
+
+    assert not (site / f"products/{EXPOSURE}.html").exists()
+
+
+def test_others_can_read_the_public_site_whatever_the_umask(small_mirror):
+    """Its folders, too."""
+    before = os.umask(0o077)
+    try:
+        site = write_pages(mirror=small_mirror.root).parent
+    finally:
+        os.umask(before)
+
+    folders = [site, *(path for path in site.rglob("*") if path.is_dir())]
+    assert {path.stat().st_mode & 0o055 for path in folders} == {0o055}
