@@ -13,6 +13,8 @@ from jwmirror.services.inspect.status import mirror_status
 from jwmirror.services.maintain.generations import release_view, roll_back_to
 from jwmirror.services.start.summary import summary_lines
 from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance.prune import prune
+from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.maintenance.rollback import release, roll_back
 from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.pins import HOLD_RECORD, read_hold
@@ -23,6 +25,8 @@ from tests.setup.runs import Runs
 from tests.unit.test_generations import publish, seen
 
 HELD = Hold(who="ann", since="2026-03-01T10:00:00+00:00", reason="bad flat")
+
+NEWEST = "the newest, which the hold of ann keeps from being shown"
 
 
 def number(mirror) -> int:
@@ -199,3 +203,32 @@ def test_the_commands_say_who_holds_the_view(small_mirror):
     assert (released["hold"]["reason"], released["newer"]) == ("bad flat", [2])
     assert "`jwmirror rollback 2 --mirror" in run("release", *at)
     assert answer("status", *at)["hold"] is None
+
+
+def test_prune_keeps_what_the_hold_does_not_show_yet(mirror):
+    """The held generation, and the newest one: the next run after the release makes it current."""
+    publish(mirror, (b"1",), (b"22",))
+    roll_back(mirror, 1, hold=HELD)
+    for data in (b"333", b"4444"):
+        Generations(mirror).publish([store_row(mirror, "a", data)], "next", {})
+
+    done = prune(mirror, RetentionPolicy(keep_days=0))
+
+    assert done.kept == {"1": "current", "4": NEWEST}
+    assert done.generations == (2, 3)
+    assert seen(mirror) == {"upstream/jw01345/o001/a": b"1"}
+    release(mirror)
+    rows = [store_row(mirror, "a", b"4444")]
+    assert Generations(mirror).publish(rows, "next", {}).number == number(mirror) == 4
+    assert verify(mirror, full=True).problems == ()
+
+
+def test_prune_removes_nothing_while_a_damaged_record_holds_the_view(mirror):
+    """What is held is not known then."""
+    publish(mirror, (b"1",), (b"2",))
+    (mirror / HOLD_RECORD).write_text("{")
+
+    with pytest.raises(StoreError, match="`jwmirror release` removes it"):
+        prune(mirror, RetentionPolicy(keep_last=1))
+
+    assert len(Generations(mirror).unpruned()) == 2

@@ -29,7 +29,7 @@ from jwmirror.store.maintenance.run_cleanup import find_needed_by_runs
 from jwmirror.store.maintenance.scan import MirrorScan, scan_mirror
 from jwmirror.store.manifest import read_columns
 from jwmirror.store.objects import Objects
-from jwmirror.store.pins import pinned_generations
+from jwmirror.store.pins import pinned_generations, read_hold
 from jwmirror.store.provenance import Provenance, read_slice_record, slice_paths, slices_of
 from jwmirror.store.runs import fetch_receipts
 from jwmirror.store.view import remove_views
@@ -42,7 +42,8 @@ def plan_pruning(root: Path, policy: RetentionPolicy, now: datetime | None = Non
     """Return what a policy removes.
 
     Raises:
-        StoreError: the mirror is damaged, so that it is not known what is needed.
+        StoreError: the mirror, or the record of a hold, is damaged, so that it is not known what is
+            needed.
     """
     root, now = Path(root), now or datetime.now(UTC)
     states = scan_mirror(root)
@@ -50,7 +51,7 @@ def plan_pruning(root: Path, policy: RetentionPolicy, now: datetime | None = Non
     current = Generations(root).require_current()
     generations = list(states.generations.values())
     kept = retention.retained_generations(
-        generations, current.number, pinned_generations(root), policy, now
+        generations, current.number, pinned_generations(root), policy, now, read_hold(root)
     )
     dropped = states.generations.keys() - kept.keys()
     runs = {g.facts.get("run", "") for n, g in states.generations.items() if n in kept}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from jwmirror.core.jsonio import read
-from jwmirror.core.model.maintenance import RetainedVersion
+from jwmirror.core.model.maintenance import Hold, RetainedVersion
 from jwmirror.core.model.stored import Generation
 
 MANIFEST, HEAD, PRUNED = "manifest.parquet", "generation.json", "pruned.json"
@@ -50,8 +50,13 @@ def retained_generations(
     pinned: Mapping[int, Sequence[str]],
     policy: RetentionPolicy,
     now: datetime,
+    hold: Hold | None = None,
 ) -> dict[int, str]:
-    """Return why each generation that stays does, by number; `generations` are oldest first."""
+    """Return why each generation that stays does, by number; `generations` are oldest first.
+
+    With a hold, the newest one stays, too: the first run after the release makes it current.
+    """
+    newest = generations[-1].number if hold and generations else None
     last = {generation.number for generation in generations[-(policy.keep_last or 0) :]}
     reasons = {}
     for generation in generations:
@@ -60,6 +65,8 @@ def retained_generations(
             reasons[number] = CURRENT
         elif number in pinned:
             reasons[number] = f"pinned: {', '.join(pinned[number])}"
+        elif hold and number == newest:
+            reasons[number] = f"the newest, which the hold of {hold.who} keeps from being shown"
         elif policy.keep_last and number in last:
             reasons[number] = f"one of the last {policy.keep_last}"
         elif policy.keep_days is not None and is_younger(generation.made_at, policy.keep_days, now):
