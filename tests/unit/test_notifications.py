@@ -1,12 +1,15 @@
 """Summaries of runs, and the commands that get them: what they say, and what they cannot break."""
 
+import errno
 import json
 import os
 import select
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -258,6 +261,47 @@ def test_what_a_command_started_is_killed_with_it(tmp_path):
     assert os.read(reader, 100) == b"begun\n"
     assert poll.poll(20_000) == [(reader, select.POLLHUP)]
     os.close(reader)
+
+
+def test_a_command_that_prints_without_end_fills_no_disk():
+    """Only the end of what it says is kept, in memory."""
+    code = (
+        "import os, sys\n"
+        "for _ in range(512): os.write(1, bytes(65536)); os.write(2, bytes(65536))\n"
+        "sizes = [os.fstat(number).st_size for number in (1, 2)]\n"
+        "sys.exit(f'\\nfiles of {sum(sizes)} bytes')"
+    )
+
+    (line,) = send_summary(SUMMARY, python(code), ())
+
+    assert "files of 0 bytes" in line
+
+
+def test_a_command_that_leaves_another_process_delays_nothing(tmp_path):
+    """Although that one keeps standard error open."""
+    pid = tmp_path / "pid"
+    code = f"sleep 60 & echo $! > {shlex.quote(str(pid))}; echo no >&2; exit 3"
+    shell = Notification(command=("/bin/sh", "-c", code), timeout_s=30)
+    begin = time.monotonic()
+
+    (line,) = send_summary(SUMMARY, shell, ())
+
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+    assert "ended with exit code 3 (no)" in line
+    assert time.monotonic() - begin < 20
+
+
+def test_a_full_disk_is_a_line_and_no_error(monkeypatch):
+    """The run has ended, and must not fail now."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+
+    (line,) = send_summary(SUMMARY, python("pass"), ())
+
+    assert "could not be started (No space left on device)" in line
 
 
 def test_a_large_summary_reaches_a_command_that_does_not_read_it():

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import IO
 
 from jwmirror.core.errors import error_line, plain_text
@@ -20,6 +21,8 @@ from jwmirror.services.notify.summary import run_summary
 
 LONGEST = 200  # characters of what a command says
 READ = 4096  # bytes of that, from its end
+BLOCK = 65_536  # bytes that are read at once
+LAST_S = 1.0  # seconds in which the last line of a command that has ended is read
 
 
 def notify_about_run(
@@ -46,41 +49,45 @@ def send_summary(
 
     `without` are variables that it does not get. It is killed after its time, with what it started.
     """
-    with tempfile.TemporaryFile() as content, tempfile.TemporaryFile() as said:
-        content.write(encoded(summary))
-        content.seek(0)
-        problem = _run(notification, content, said, without)
-        if problem:
-            name = printable(notification.command[0])
-            yield f"notify: {name} {problem}{_last_line(said)}; the run is not affected"
-
-
-def _run(
-    notification: Notification, content: IO[bytes], said: IO[bytes], without: Collection[str]
-) -> str:
-    """Run a command; return how it failed, or ""."""
-    environment = {name: text for name, text in os.environ.items() if name not in without}
     try:
-        process = subprocess.Popen(
-            notification.command,
-            stdin=content,
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-            env=environment,
-            start_new_session=True,
-        )
+        with tempfile.TemporaryFile() as content:
+            content.write(encoded(summary))
+            content.seek(0)
+            problem = _run(notification, content, without)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else plain_text(error)
-        return f"could not be started ({why})"
+        problem = f"could not be started ({why})"
+    if problem:
+        name = printable(notification.command[0])
+        yield f"notify: {name} {problem}; the run is not affected"
+
+
+def _run(notification: Notification, content: IO[bytes], without: Collection[str]) -> str:
+    """Run a command; return how it failed, or "".
+
+    Raises:
+        OSError, ValueError: it cannot be started.
+    """
+    environment = {name: text for name, text in os.environ.items() if name not in without}
+    process = subprocess.Popen(
+        notification.command,
+        stdin=content,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+    )
+    said = _Said(process)
     try:
         code = process.wait(notification.timeout_s)
     except subprocess.TimeoutExpired:
         _kill(process)
-        return f"did not end within {notification.timeout_s:g} s, and was killed"
+        late = f"did not end within {notification.timeout_s:g} s, and was killed"
+        return f"{late}{said.last_line()}"
     except BaseException:
         _kill(process)
         raise
-    return f"ended with exit code {code}" if code else ""
+    return f"ended with exit code {code}{said.last_line()}" if code else ""
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
@@ -90,9 +97,25 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _last_line(said: IO[bytes]) -> str:
-    """Return the last line that a command wrote to standard error, in parentheses."""
-    said.seek(0, os.SEEK_END)
-    said.seek(max(0, said.tell() - READ))
-    lines = said.read().decode(errors="replace").strip().splitlines()
-    return f" ({printable(lines[-1])[:LONGEST]})" if lines else ""
+class _Said:
+    """The end of what a command writes to standard error, however much that is.
+
+    It is read while the command runs, so that no file grows. A process that the command leaves
+    behind may keep standard error open: nothing waits for it.
+    """
+
+    def __init__(self, process: "subprocess.Popen[bytes]"):
+        self._end = b""
+        self._reader = Thread(target=self._read, args=(process.stderr,), daemon=True)
+        self._reader.start()
+
+    def _read(self, pipe: IO[bytes]) -> None:
+        with pipe:
+            while read := os.read(pipe.fileno(), BLOCK):
+                self._end = (self._end + read)[-READ:]
+
+    def last_line(self) -> str:
+        """Return the last line, in parentheses; "" if there is none."""
+        self._reader.join(LAST_S)
+        lines = self._end.decode(errors="replace").strip().splitlines()
+        return f" ({printable(lines[-1])[:LONGEST]})" if lines else ""
