@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from jwmirror.core.model import canonical
+from jwmirror.core.model.quality import Caveat
+from jwmirror.core.model.stored import GONE
 from jwmirror.core.names import parse_product
 from jwmirror.pipeline.parameters.vocabulary import SUFFIXES_OF_MAST
 from jwmirror.services.inspect.answers.contents import mirror_contents, observation_files
 from jwmirror.services.inspect.answers.product_kinds import KINDS, LEVELS, kind_of
+from jwmirror.services.inspect.answers.recommended import recommended_paths
+from jwmirror.services.run.site import write_site
+from jwmirror.store.manifest import entries_of
 from tests.conftest import need
 from tests.setup.command_line import answer, run
 from tests.setup.mirrors import EXPOSURE, MOSAIC
@@ -18,6 +24,9 @@ from tests.setup.records import association
 
 SECOND = EXPOSURE.replace("00001_nrcb1", "00002_nrcb1")
 CUBE = "jw01345-o002_t002_miri"
+NOISY = Caveat(cause="noise", message="it is noisy")
+OPEN = canonical([NOISY])
+ACCEPTED = canonical([replace(NOISY, accepted="by me")])
 ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"
 
 
@@ -142,3 +151,43 @@ def test_files_of_an_exposure_in_two_folders_are_listed_together():
 
     (combined,) = next(each for each in found if each.observation == "c1001").products
     assert [member.files for member in combined.members] == [{"upstream": ("calints", "psfsub")}]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_recommended"),
+    [
+        ({"quality": "sound"}, True),
+        ({"quality": "caveat", "caveats": ACCEPTED}, True),
+        ({"quality": "caveat", "caveats": OPEN}, False),
+        ({"quality": ""}, False),
+        ({"quality": "sound", "deselected": "2026-03-01T00:00:00"}, False),
+        ({"quality": "sound", "state": GONE}, False),
+    ],
+)
+def test_site_and_products_recommend_the_same_mosaic(rolled_up, change, is_recommended):
+    """One that is sound, or whose caveats are accepted, and up to date."""
+    path = f"recalibrated/deep/jw01345/o001/{MOSAIC}_i2d.fits"
+    rolled_up.rows[path] = replace(rolled_up.rows[path], **change)
+    rolled_up.publish("changed")
+
+    (mosaic,) = mirror_contents(rolled_up.root, "1345/o001").observations[0].products
+    page = run("products", "1345/o001", "--mirror", rolled_up.root)
+    write_site(mirror=rolled_up.root, budget_s=0)
+    of_site = (rolled_up.root / "site" / "mosaics.html").read_text()
+
+    assert mosaic.is_judged and mosaic.recommended == ((path,) if is_recommended else ())
+    assert (f"use current/{path}" in " ".join(page.split())) is is_recommended
+    assert ("none is recommended" in page) is not is_recommended
+    assert ("Use the one of recipe deep" in of_site) is is_recommended
+    assert ("None is recommended" in of_site) is not is_recommended
+
+
+def test_a_cube_that_the_last_run_left_out_of_date_is_not_recommended(rolled_up):
+    """The parts of a cube are named after more than the product."""
+    cube = f"recalibrated/deep/jw01345/o001/{CUBE}_ch1-short_s3d.fits"
+    (mosaic,) = (row for row in rolled_up.rows.values() if row.key and "i2d" in row.path)
+    row = replace(mosaic, path=cube, quality="sound", result=f"spec3/{CUBE}")
+
+    assert recommended_paths(entries_of([row]), ()) == {cube}
+    assert recommended_paths(entries_of([row]), {("deep", CUBE)}) == set()
+    assert recommended_paths(entries_of([row]), {("other", CUBE)}) == {cube}

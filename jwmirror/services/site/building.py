@@ -22,6 +22,7 @@ from jwmirror.report.site.records import (
     ReleasesPage,
 )
 from jwmirror.services.inspect.answers.citation import cite_generation
+from jwmirror.services.inspect.answers.recommended import recommended_paths
 from jwmirror.services.site import observations as places
 from jwmirror.services.site.attention import groups_by_place, notice_groups, place_named
 from jwmirror.services.site.differences import DifferingFile
@@ -317,12 +318,13 @@ class SiteBuilder:
 
     @cached_property
     def _mosaics(self) -> tuple[Mosaic, ...]:
-        outdated = self._state.status.out_of_date
+        outdated = self._state.out_of_date
         context = MosaicContext(
             entries=self._state.doubtful,
             results=self._state.results,
             pages=self._product_pages,
-            out_of_date=frozenset((each.recipe, each.product) for each in outdated),
+            out_of_date=outdated,
+            recommended=recommended_paths(self._state.entries, outdated),
             hidden=self._is_hidden_row,
             pictures=self._pictures.of_file,
             is_public=self._is_public,

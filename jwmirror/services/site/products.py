@@ -1,14 +1,13 @@
 """The pages of products and mosaics."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Entry
-from jwmirror.core.model.quality import SOUND
-from jwmirror.core.names import is_exposure_root, root_and_suffix
+from jwmirror.core.names import root_and_suffix
 from jwmirror.report.formatting import count
-from jwmirror.report.quality import caveat_text, is_accepted, quality_of, quality_text
+from jwmirror.report.quality import caveat_text, quality_of, quality_text
 from jwmirror.report.site import addresses
 from jwmirror.report.site.mosaics import Mosaic, MosaicVersion, Picture
 from jwmirror.report.site.records import (
@@ -16,6 +15,7 @@ from jwmirror.report.site.records import (
     ProductPage,
     ResultVersion,
 )
+from jwmirror.services.inspect.answers.recommended import is_mosaic, product_of
 from jwmirror.services.site.differences import DifferingFile
 from jwmirror.services.site.made_results import MadeResults, contents
 from jwmirror.services.site.observations import root_lines
@@ -25,7 +25,6 @@ from jwmirror.store.rows.differences import CHANGED, MARKED
 MOST_PAGES = 800  # of products
 MOST_EVENTS = 200  # in a history
 MOST_MOSAICS = 300  # on the page of mosaics
-COMBINED = ("i2d", "s3d")
 AFTER = {  # steps that run on a mosaic or cube when it is made, and leave it as it is
     "i2d": ("source_catalog.",),
     "s3d": ("extract_1d.", "combine_1d."),
@@ -155,7 +154,8 @@ class MosaicContext:
     entries: Mapping[str, Entry]  # of results with caveats, by path
     results: MadeResults
     pages: Mapping[str, str]  # by root
-    out_of_date: frozenset[tuple[str, str]]  # recipes and products
+    out_of_date: Collection[tuple[str, str]]  # recipes and products
+    recommended: Collection[str]  # paths
     hidden: Callable[[ShownRow], bool]
     pictures: Callable[[str], Mapping[str, Picture]]  # of a file: by origin
     is_public: bool
@@ -165,19 +165,13 @@ class MosaicContext:
 def mosaics_of(rows: Sequence[ShownRow], context: MosaicContext) -> tuple[Mosaic, ...]:
     """Return the versions of all mosaics and cubes, and which to use."""
     key_of = {content: row.key for row in rows if row.key for content in contents(row)}
-    combined = [row for row in rows if _is_mosaic(row)]
+    combined = [row for row in rows if is_mosaic(row.filename)]
     groups = group_by(combined, lambda row: (row.place, row.filename))
     context = replace(context, key_of=key_of)
     return tuple(
         _mosaic(group, context, number < MOST_MOSAICS)
         for number, (_, group) in enumerate(sorted(groups.items()))
     )
-
-
-def _is_mosaic(row: ShownRow) -> bool:
-    """Return whether a file combines exposures; those of one exposure have its root."""
-    is_combined = row.suffix in COMBINED and row.filename.endswith(".fits")
-    return is_combined and not is_exposure_root(row.root)
 
 
 def _mosaic(rows: Sequence[ShownRow], context: MosaicContext, is_shown: bool) -> Mosaic:
@@ -235,9 +229,9 @@ def _version(row: ShownRow, context: MosaicContext) -> MosaicVersion:
     entry, results = context.entries.get(row.path), context.results
     quality = quality_of(entry) if entry else None
     version, made = results.made_by(row.key) if row.key else (row.cal_ver, row.made)
-    stale = bool(row.key) and (row.origin, row.root) in context.out_of_date
+    product = product_of(row.result, row.filename)
+    stale = bool(row.key) and (row.origin, product) in context.out_of_date
     marks = (*row.marks, *(["out of date: the next run makes it again"] if stale else []))
-    is_fine = row.quality == SOUND or (quality is not None and is_accepted(quality))
     if row.is_upstream:
         words = "not measured by jwmirror"
     else:
@@ -251,7 +245,7 @@ def _version(row: ShownRow, context: MosaicContext) -> MosaicVersion:
         quality=words,
         caveats=tuple(caveat_text(caveat) for caveat in quality.caveats) if quality else (),
         marks=marks,
-        is_recommended=bool(row.key) and is_fine and set(marks) <= {row.access},
+        is_recommended=row.path in context.recommended,
         exposures=results.exposures(row.key) if row.key else 0,
         picture=context.pictures(row.filename).get(row.origin),
     )

@@ -104,6 +104,11 @@ class MirrorState:
         )
 
     @cached_property
+    def out_of_date(self) -> frozenset[tuple[str, str]]:
+        """The recipes and products that the last run left to be made again."""
+        return frozenset((each.recipe, each.product) for each in self.status.out_of_date)
+
+    @cached_property
     def undecided(self) -> dict[str, str]:
         """The files that may have changed at MAST without a sign of it: since when, by name."""
         found = read_undecided(self.root)

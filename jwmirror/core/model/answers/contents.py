@@ -47,6 +47,8 @@ class CombinedProduct:
     files: Suffixes
     members: tuple[ExposureFiles, ...]
     qualities: dict[str, str] = field(default_factory=dict)  # of each recipe: sound, caveat...
+    recommended: tuple[str, ...] = ()  # paths in the view of mosaics and cubes that are fine
+    is_judged: bool = False  # a recipe has made a mosaic or cube of it
 
 
 @dataclass(frozen=True, kw_only=True)

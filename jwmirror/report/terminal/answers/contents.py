@@ -51,6 +51,7 @@ def _observation(observation: records.ObservationFiles, all_lines: bool) -> Iter
         made = f"{product.pipeline} of {product.association}" if product.association else ""
         how = f"  ({made or 'no association in the mirror'})"
         yield Text(f"    {product.product}{_files(product.files, product.qualities)}{how}")
+        yield from map(Text, _recommended(product))
         lines = [
             f"      {each.root}{_files(each.files)}"
             + (f"  {each.role}" if each.role != "science" else "")
@@ -64,6 +65,16 @@ def _observation(observation: records.ObservationFiles, all_lines: bool) -> Iter
         yield from formatting.shortened(lines, all_lines)
     if associations := len(observation.others) - len(others):
         yield Text(f"  and {formatting.count(associations, 'file')} of associations", style="dim")
+
+
+def _recommended(product: records.CombinedProduct) -> Iterator[str]:
+    """Yield which mosaics and cubes of recipes to use, if there are any."""
+    for path in product.recommended:
+        yield f"      use current/{path}: it is sound, and up to date"
+    if len({path.split("/")[1] for path in product.recommended}) > 1:
+        yield "      jwmirror diff :RECIPE :RECIPE FILE says how these differ"
+    if product.is_judged and not product.recommended:
+        yield "      none is recommended: no recipe's version is sound and up to date"
 
 
 def _files(files: records.Suffixes, qualities: Mapping[str, str] | None = None) -> str:

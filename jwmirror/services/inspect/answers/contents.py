@@ -4,7 +4,7 @@ The functions on rows are pure.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
@@ -24,6 +24,11 @@ from jwmirror.core.names import (
 from jwmirror.pipeline.associations.reading import read_associations
 from jwmirror.report.quality import NOT_MEASURED
 from jwmirror.services.inspect.answers.product_kinds import KINDS, kind_of
+from jwmirror.services.inspect.answers.recommended import (
+    is_mosaic,
+    out_of_date_products,
+    recommended_paths,
+)
 from jwmirror.store.access import may_be_read
 from jwmirror.store.generations import Generations
 from jwmirror.store.manifest import Entries
@@ -50,8 +55,9 @@ def mirror_contents(root: Path, part: str = "") -> records.Contents:
         rows = _rows_of(root, part, rows)
         locate = Objects(root).path
         found = read_associations(rows.where("product_suffix", "asn"), locate).found
+        recommended = recommended_paths(rows, out_of_date_products(root, current))
         observations = tuple(
-            replace(each, products=tuple(_with_qualities(each.products, rows)))
+            replace(each, products=tuple(_with_qualities(each.products, rows, recommended)))
             for each in observation_files(rows.column("path"), rows.column("origin"), found)
         )
     return records.Contents(
@@ -64,22 +70,31 @@ def mirror_contents(root: Path, part: str = "") -> records.Contents:
 
 
 def _with_qualities(
-    products: Iterable[records.CombinedProduct], rows: Entries
+    products: Iterable[records.CombinedProduct], rows: Entries, recommended: Collection[str]
 ) -> Iterator[records.CombinedProduct]:
-    """Add to each product the quality of each recipe's result of it.
+    """Add to each product the quality of each recipe's result of it, and what is `recommended`.
 
-    Of several, as of the cubes of MIRI, one that is not sound.
+    Of several qualities, as of the cubes of MIRI, one that is not sound.
     """
+    mosaics: dict[str, list[str]] = defaultdict(list)  # paths
     known: dict[str, dict[str, str]] = {}  # by product; a cube has more parts in its name
     columns = (rows.column(name) for name in ("path", "origin", "key", "quality"))
     for path, origin, key, quality in zip(*columns, strict=True):
-        if key and (parts := parse_product(path.rpartition("/")[2])):
+        filename = path.rpartition("/")[2]
+        if key and (parts := parse_product(filename)):
             for name in accumulate(parts.root.split("_"), "{}_{}".format):
+                mosaics[name] += [path] if is_mosaic(filename) else []
                 words = known.setdefault(name, {})
                 if words.get(origin, SOUND) == SOUND:
                     words[origin] = quality or NOT_MEASURED
     for each in products:
-        yield replace(each, qualities=known.get(each.product, {}))
+        made = mosaics.get(each.product, ())
+        yield replace(
+            each,
+            qualities=known.get(each.product, {}),
+            recommended=tuple(sorted(path for path in made if path in recommended)),
+            is_judged=bool(made),
+        )
 
 
 def _rows_of(root: Path, part: str, rows: Entries) -> Entries:
