@@ -2,7 +2,7 @@
 
 from jwmirror.compare.pictures.drawing import draw
 from jwmirror.compare.pictures.many import draw_all
-from jwmirror.compare.pictures.pairing import pairs
+from jwmirror.compare.pictures.pairing import pairs, suffix_of
 from jwmirror.compare.pictures.records import (
     CHANGE,
     MAST,
@@ -24,4 +24,5 @@ __all__ = [
     "draw",
     "draw_all",
     "pairs",
+    "suffix_of",
 ]

@@ -6,14 +6,15 @@ from jwmirror.compare.pictures.records import CHANGE, MAST, FileRow, Pair, PairK
 from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.core.names import candidate_of, root_and_suffix
 
+RECTIFIED = ("s2d", "psfsub")  # spectra of slits; images of a coronagraph
 MOSAICS, CUBES, SPECTRA = ("i2d",), ("s3d",), ("x1d", "c1d", "x1dints")
 LIGHT_CURVES, EXPOSURES = ("whtlt", "phot"), ("cal", "calints", "rate", "rateints")
 # Suffixes that are compared, in the order in which they are drawn.
 SUFFIXES = {
-    ".fits": (*MOSAICS, *CUBES, *SPECTRA, *EXPOSURES),
+    ".fits": (*MOSAICS, *CUBES, *SPECTRA, *RECTIFIED, *EXPOSURES),
     ".ecsv": LIGHT_CURVES,
 }
-ORDER = (*MOSAICS, *CUBES, *SPECTRA, *LIGHT_CURVES, *EXPOSURES)
+ORDER = (*MOSAICS, *CUBES, *SPECTRA, *LIGHT_CURVES, *RECTIFIED, *EXPOSURES)
 Row = Entry | FileRow
 
 

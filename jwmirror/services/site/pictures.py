@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,7 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median
 
-from jwmirror.compare.pictures import CHANGE, DrawnComparison, FileRow, Pair, draw_all, pairs
+from jwmirror.compare.pictures import (
+    CHANGE,
+    DrawnComparison,
+    FileRow,
+    Pair,
+    draw_all,
+    pairs,
+    suffix_of,
+)
 from jwmirror.core.files import make_private, restrict
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM
@@ -37,6 +46,8 @@ class PlannedPairs:
     of_now: tuple[Pair, ...]  # MAST's and a recipe's versions in the current generation
     changed: Mapping[int, tuple[Pair, ...]]  # by generation: before and after
     beyond: Mapping[int, int] = field(default_factory=dict)  # pairs that are not among these
+    # changed FITS files by suffix, of which no pictures are made, by generation
+    others: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
 
     @cached_property
     def drawn(self) -> tuple[Pair, ...]:
@@ -60,16 +71,29 @@ def planned_pairs(
         for row in rows
         if row.filename in recalibrated
     ]
-    by_generation = {n: found for n, files in changed.items() if (found := _changes(files))}
+    listed = {n: list(files) for n, files in changed.items()}
+    by_generation = {n: found for n, files in listed.items() if (found := _changes(files))}
     return PlannedPairs(
         of_now=pairs(now),
         changed={n: found[:MOST_OF_GENERATION] for n, found in by_generation.items()},
         beyond={n: len(found[MOST_OF_GENERATION:]) for n, found in by_generation.items()},
+        others={n: found for n, files in listed.items() if (found := _without_pictures(files))},
     )
 
 
+def _with_other_science(files: Iterable[DifferingFile]) -> list[DifferingFile]:
+    return [each for each in files if each.kind == CHANGED and each.is_other_science]
+
+
+def _without_pictures(files: Iterable[DifferingFile]) -> Counter[str]:
+    """Return the numbers of changed FITS files of which no pictures are made, by suffix."""
+    names = (each.path.rpartition("/")[2] for each in _with_other_science(files))
+    others = (name for name in names if name.endswith(".fits") and not suffix_of(name))
+    return Counter(root_and_suffix(name)[1] for name in others)
+
+
 def _changes(files: Iterable[DifferingFile]) -> tuple[Pair, ...]:
-    differing = [each for each in files if each.kind == CHANGED and each.is_other_science]
+    differing = _with_other_science(files)
     new = [FileRow(each.path, each.origin, each.new, "") for each in differing]
     old = [FileRow(each.path, each.origin, each.old, "") for each in differing]
     return tuple(pair for pair in pairs(new, old) if pair.kind == CHANGE)
@@ -94,6 +118,12 @@ class SitePictures:
             words.append(
                 f"{others} with other science content: a generation has at most "
                 f"{MOST_OF_GENERATION} comparisons; `jwmirror diff` compares any file"
+            )
+        if of_suffix := self.planned.others.get(number):
+            what = count(sum(of_suffix.values()), "changed file")
+            kinds = ", ".join(sorted(of_suffix))
+            words.append(
+                f"{what} of kinds without pictures ({kinds}): `jwmirror diff` compares them"
             )
         return "; ".join(filter(None, words))
 
