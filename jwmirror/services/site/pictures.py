@@ -77,7 +77,7 @@ def planned_pairs(
         of_now=pairs(now),
         changed={n: found[:MOST_OF_GENERATION] for n, found in by_generation.items()},
         beyond={n: len(found[MOST_OF_GENERATION:]) for n, found in by_generation.items()},
-        others={n: found for n, files in listed.items() if (found := _without_pictures(files))},
+        others={n: kinds for n, files in listed.items() if (kinds := _without_pictures(files))},
     )
 
 
