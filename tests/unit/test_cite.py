@@ -1,5 +1,6 @@
 """`jwmirror cite`: what a paper says about the data of a generation."""
 
+import html
 import os
 import re
 from dataclasses import replace
@@ -8,14 +9,16 @@ from typing import ClassVar
 
 import pytest
 
-from jwmirror.core.model import Recipe, Where
+from jwmirror.core.model import Recipe, Where, canonical
 from jwmirror.core.model.recipe import Exclusion
 from jwmirror.core.model.stored import Setup
 from jwmirror.planning.resolvers.local import ResolvedStage
 from jwmirror.services.inspect.answers import changed_parameters as changed
 from jwmirror.services.inspect.answers.bibliography import ENTRIES
 from jwmirror.services.inspect.answers.citation import cite_generation
+from jwmirror.services.run.site import write_site
 from jwmirror.store.generations import Generations
+from jwmirror.store.manifest import Entries
 from tests.setup.command_line import answer, run
 from tests.setup.mirrors import EXPOSURE, MOSAIC, made_from
 
@@ -210,6 +213,70 @@ def test_identifiers_of_exclusive_data_are_marked(small_mirror):
     page = run("cite", "--mirror", small_mirror.root)
 
     assert f"{name}  (exclusive until 2099-05-06)" in page and page.count("(exclusive") == 1
+
+
+def test_observations_are_listed_with_the_names_of_their_targets(small_mirror):
+    """As the headers of raw files have them; a name is no control character, and no HTML."""
+    path = f"upstream/jw01345/o001/{EXPOSURE}_uncal.fits"
+    row = small_mirror.rows[path]
+    header = canonical({"meta.target.proposer_name": "NGC<1>\x1b[2J", "meta.target.ra": 1.0})
+    small_mirror.rows[path] = replace(row, header=header)
+    small_mirror.publish("described")
+
+    page = run("cite", "--mirror", small_mirror.root)
+    (observation,) = cite_generation(small_mirror.root).observations
+    write_site(mirror=small_mirror.root, budget_s=0)
+    site = (small_mirror.root / "site" / "cite.html").read_text()
+
+    assert observation.target == "NGC<1>\x1b[2J"
+    assert f"{EXPOSURE}  (NGC<1>" in page and "\x1b[2J" not in page
+    assert "1345 o001: NGC&lt;1&gt;" in site and "\x1b" not in site
+
+
+@pytest.mark.parametrize("header", ["", canonical({"meta.target.catalog_name": None})])
+def test_an_observation_without_a_known_target_has_no_name(small_mirror, header):
+    """The header is not recorded, or has none."""
+    path = f"upstream/jw01345/o001/{EXPOSURE}_uncal.fits"
+    small_mirror.rows[path] = replace(small_mirror.rows[path], header=header)
+    small_mirror.publish("described")
+
+    (observation,) = cite_generation(small_mirror.root).observations
+
+    assert observation.target == ""
+
+
+def test_the_site_has_a_paragraph_for_each_recipe(small_mirror):
+    """The same as `cite --recipe`; with one recipe, there is one paragraph."""
+    rows = [*small_mirror.rows.values()]
+    rows += [
+        replace(row, origin="quick", path=row.path.replace("deep", "quick"))
+        for row in rows
+        if row.key
+    ]
+    write_site(mirror=small_mirror.root, budget_s=0)
+    page = small_mirror.root / "site" / "cite.html"
+    of_one = page.read_text()
+
+    Generations(small_mirror.root).publish(rows, "two recipes", {})
+    write_site(mirror=small_mirror.root, budget_s=0)
+
+    assert of_one.count("We recalibrated") == 1
+    text = html.unescape(page.read_text())
+    for names in (["deep", "quick"], ["deep"], ["quick"]):
+        assert cite_generation(small_mirror.root, only=names).methods in text
+    assert text.count("We recalibrated") == 3
+
+
+def test_the_row_of_an_exposure_is_built_once(small_mirror, monkeypatch):
+    """However many results are made from it."""
+    built = []
+    get = Entries.__getitem__
+    monkeypatch.setattr(Entries, "__getitem__", lambda rows, n: built.append(n) or get(rows, n))
+    files = changed.FilesOfMast(Generations(small_mirror.root).entries())
+
+    found = [files[f"{EXPOSURE}_uncal.fits"] for _ in range(9) if f"{EXPOSURE}_uncal.fits" in files]
+
+    assert len(found) == 9 and len(built) == 1
 
 
 def test_without_results_only_the_archive_is_cited(small_mirror):

@@ -324,6 +324,7 @@ class CitationPage:
 
     citation: Citation
     identifiers: tuple[str, ...]
+    methods: tuple[tuple[str, str], ...] = ()  # recipe and paragraph, of each if there are several
 
 
 @dataclass(frozen=True, kw_only=True)

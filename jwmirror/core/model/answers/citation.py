@@ -12,6 +12,7 @@ class CitedObservation:
     identifiers: tuple[str, ...]  # obs_id at MAST: of combined products, and of exposures
     released: str  # ISO: when the last of its files is, or was, public; "" if it is not known
     exclusive: tuple[str, ...] = ()  # identifiers that have exclusive files
+    target: str = ""  # its name in the proposal; "": not known, as of candidates
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,10 +34,12 @@ def citation_page(citation: records.Citation, all_lines: bool = False) -> Group:
 
 
 def _identifiers(observation: records.CitedObservation) -> Iterator[str]:
-    """Yield the identifiers, and which of them have exclusive data."""
+    """Yield the identifiers, with the target, and which of them have exclusive data."""
     until = f" until {observation.released[:10]}" if observation.released else ""
     for name in observation.identifiers:
-        yield f"{name}  (exclusive{until})" if name in observation.exclusive else name
+        is_exclusive = name in observation.exclusive
+        words = [*filter(None, [observation.target]), *[f"exclusive{until}"] * is_exclusive]
+        yield f"{name}  ({', '.join(words)})" if words else name
 
 
 def _facts(citation: records.Citation) -> Iterator[str]:

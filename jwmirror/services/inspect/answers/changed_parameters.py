@@ -116,15 +116,21 @@ def _resolvers(root: Path, setup: Setup) -> Resolvers | None:
 
 
 class FilesOfMast(Mapping[str, Entry]):
-    """The rows of MAST's files by name; an entry is built when it is asked for."""
+    """The rows of MAST's files by name; an entry is built when it is first asked for."""
 
     def __init__(self, rows: Entries):
         self._rows = rows.where("origin", UPSTREAM)
         paths = enumerate(self._rows.column("path"))
         self._places = {path.rpartition("/")[2]: place for place, path in paths}
+        self._built: dict[str, Entry] = {}  # many results are made from one exposure
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
 
     def __getitem__(self, name: str) -> Entry:
-        return self._rows[self._places[name]]
+        if name not in self._built:
+            self._built[name] = self._rows[self._places[name]]
+        return self._built[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

@@ -2,13 +2,16 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import msgspec
+
 from jwmirror.core.errors import StoreError, as_typed, unknown_name
 from jwmirror.core.grouping import group_by
+from jwmirror.core.jsonio import parse
 from jwmirror.core.matching import describe_match
 from jwmirror.core.model import UPSTREAM
 from jwmirror.core.model.answers import citation as records
@@ -20,6 +23,7 @@ from jwmirror.core.names import (
     parse_product,
 )
 from jwmirror.pipeline.engine_content import ENGINE
+from jwmirror.pipeline.identity import WITH_HEADER
 from jwmirror.services.inspect.answers.bibliography import bibtex
 from jwmirror.services.inspect.answers.changed_parameters import changed_parameters, set_parameters
 from jwmirror.services.inspect.answers.selection import Row
@@ -32,13 +36,21 @@ from jwmirror.store.provenance import Provenance
 
 COLUMNS = (
     *("path", "origin", "sha256", "key", "result", "context", "product_uri"),
-    *("product_observation", "product_release_date"),
+    *("product_observation", "product_suffix", "product_release_date"),
     *("product_cal_ver", "product_crds_ctx", "product_sdp_ver", *CLOSING),
 )
 OF_MAST = {"cal_ver": "CAL_VER", "crds_ctx": "CRDS_CTX", "sdp_ver": "SDP_VER"}
+Place = tuple[int, str]  # program and observation
 SOFTWARE = ("jwst", "crds", "astropy", "astroquery", "numpy", "snakemake", "jwmirror")
 CATALOGUE = "abs_refcat"  # the parameter that names a catalogue, and the reference with its stars
 OF_MIRROR = ("astropy", "astroquery", "snakemake", "jwmirror")  # without recalibrated files
+
+
+class Target(msgspec.Struct, frozen=True):
+    """The part of a recorded header that names the target: TARGPROP, TARGNAME."""
+
+    proposed: str | float | None = msgspec.field(default="", name="meta.target.proposer_name")
+    catalogued: str | float | None = msgspec.field(default="", name="meta.target.catalog_name")
 
 
 def cite_generation(
@@ -59,6 +71,7 @@ def cite_generation(
     entries = generation.entries()
     rows = list(_rows(entries))
     allowed = [row for row in rows if may_read(row["sha256"])]
+    of_mast = [row for row in allowed if row["origin"] == UPSTREAM]
     setup = generation.setup()
     of_recipes = list(_of_recipes(allowed, only, generation.number))
     recipes = tuple(_recipes(root, of_recipes, setup, entries))
@@ -68,14 +81,20 @@ def cite_generation(
         made_at=generation.made_at,
         manifest_sha256=generation.manifest_sha256,
         programs=tuple(sorted({row["program"] for row in allowed if row["program"]})),
-        observations=tuple(_observations(row for row in allowed if row["origin"] == UPSTREAM)),
+        observations=tuple(_observations(of_mast, _targets(of_mast, entries))),
         upstream=_values_at_mast(allowed),
         recipes=recipes,
         methods="",
         bibtex=bibtex(_cited(recipes), _versions(setup, recipes)),
         left_out=len(rows) - len(allowed),
     )
-    return replace(citation, methods=" ".join(_sentences(citation)))
+    return replace(citation, methods=methods_paragraph(citation))
+
+
+def methods_paragraph(citation: records.Citation, recipe: str = "") -> str:
+    """Return the paragraph in LaTeX on the methods, of all recipes or of one. Pure."""
+    of_one = tuple(each for each in citation.recipes if recipe in ("", each.recipe))
+    return " ".join(_sentences(replace(citation, recipes=of_one)))
 
 
 def _generation(root: Path, name: str) -> StoredGeneration:
@@ -98,8 +117,9 @@ def _of_recipes(rows: Sequence[Row], only: Sequence[str], generation: int) -> It
 def _rows(entries: Entries) -> Iterator[Row]:
     """Yield what is cited of each row; the program is that of its folder."""
     names = tuple(name.removeprefix("product_") for name in COLUMNS)
-    for values in zip(*map(entries.column, COLUMNS), strict=True):
+    for number, values in enumerate(zip(*map(entries.column, COLUMNS), strict=True)):
         row = dict(zip(names, values, strict=True))
+        row["number"] = number
         *_, program, observation, row["file"] = row["path"].split("/")
         digits = program.removeprefix("jw")
         row["program"] = int(digits) if digits.isdecimal() else None
@@ -114,7 +134,24 @@ def _versions(setup: Setup | None, recipes: Iterable[records.CitedRecipe]) -> di
     return {**versions, "jwst": ", ".join(of_results)}
 
 
-def _observations(rows: Iterable[Row]) -> Iterator[records.CitedObservation]:
+def _targets(rows: Iterable[Row], entries: Entries) -> dict[Place, str]:
+    """Return the target of each observation, by the recorded header of one of its files."""
+    places: dict[tuple[int, str, str], int] = {}  # one of each suffix, because headers are long
+    for row in rows:
+        if row["suffix"] in WITH_HEADER:
+            places.setdefault((row["program"], row["observation"], row["suffix"]), row["number"])
+    headers = entries.rows(list(places.values())).column("header")
+    targets: dict[Place, str] = {}
+    for (program, observation, _), header in zip(places, headers, strict=True):
+        found = parse(header, Target) if header else Target()
+        if name := found.proposed or found.catalogued:
+            targets[program, observation] = str(name)
+    return targets
+
+
+def _observations(
+    rows: Iterable[Row], targets: Mapping[Place, str]
+) -> Iterator[records.CitedObservation]:
     """Yield the identifiers at MAST of science exposures and combined products."""
     found: dict[tuple[int, str], set[str]] = defaultdict(set)
     released: dict[tuple[int, str], str] = defaultdict(str)
@@ -134,6 +171,7 @@ def _observations(rows: Iterable[Row]) -> Iterator[records.CitedObservation]:
             identifiers=tuple(sorted(roots, key=lambda root: (is_exposure_root(root), root))),
             released=released[program, observation],
             exclusive=tuple(sorted(roots & exclusive)),
+            target=targets.get((program, observation), ""),
         )
 
 
