@@ -1,13 +1,16 @@
 """The public site says nothing of exclusive data, whatever failed, was killed or was damaged."""
 
+import grp
 import os
 from dataclasses import replace
 
 import pytest
 
-from jwmirror.core.model import Failure, Poll, Receipt, References
+from jwmirror.core.model import Failure, Poll, Receipt, References, write
 from jwmirror.core.model.plan import ReferenceFinding
 from jwmirror.core.model.product import Doubt
+from jwmirror.core.model.run import Stop
+from jwmirror.services.run.session import RunSession
 from jwmirror.services.run.site import write_site
 from jwmirror.services.site.page_files import RECORD
 from jwmirror.store.access import exclusive_site, public_site
@@ -130,13 +133,47 @@ def test_a_damaged_record_of_pages_leaves_no_page_of_exclusive_data(small_mirror
     assert not (site / f"products/{EXPOSURE}.html").exists()
 
 
-def test_others_can_read_the_public_site_whatever_the_umask(small_mirror):
-    """Its folders, too."""
-    before = os.umask(0o077)
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o055), (0o027, 0o050), (0o077, 0)])
+def test_the_umask_decides_who_can_read_the_public_site(small_mirror, umask, mode):
+    """Also if it was written with a stricter one before."""
+    earlier = os.umask(0o077)
     try:
+        write_pages(mirror=small_mirror.root)
+        os.umask(umask)
         site = write_pages(mirror=small_mirror.root).parent
     finally:
-        os.umask(before)
+        os.umask(earlier)
 
     folders = [site, *(path for path in site.rglob("*") if path.is_dir())]
-    assert {path.stat().st_mode & 0o055 for path in folders} == {0o055}
+    assert {path.stat().st_mode & 0o077 for path in folders} == {mode}
+
+
+def test_members_of_another_group_can_read_the_complete_site(partly_exclusive):
+    """All of its pages, although they show the same as before."""
+    group = grp.getgrgid(os.getgid()).gr_name
+    write_pages(mirror=partly_exclusive.root)
+
+    whole = write_pages(mirror=partly_exclusive.root, group=group).parent
+
+    files = [path for path in whole.rglob("*.html")]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o640}
+    assert whole.stat().st_mode & 0o777 == 0o750
+
+
+def test_a_mistake_of_the_site_does_not_hide_how_a_run_failed(small_mirror, monkeypatch, capsys):
+    """The rest of its end is as always."""
+
+    def break_down(**_: object) -> None:
+        raise KeyError("a mistake of jwmirror")
+
+    monkeypatch.setattr("jwmirror.services.run.site.write_site", break_down)
+    session = RunSession(small_mirror.root, wait=False)
+    session.begin()
+    write(
+        session.files.stopped, Stop(run=session.id, at="2027", rule="query_archive", why="no MAST")
+    )
+
+    session.fail()
+
+    printed = capsys.readouterr().err
+    assert "The site is as before" in printed and "This run has published nothing" in printed

@@ -238,7 +238,7 @@ class RunSession:
 
         try:
             write_site(mirror=self.mirror, group=self._group, budget_s=0)
-        except (StoreError, OSError) as error:
+        except Exception as error:  # whatever it is, the user must learn how the run has failed
             print_note(f"The site is as before: {error_line(error)}")
 
     def _notify(self) -> None:

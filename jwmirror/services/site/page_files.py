@@ -5,6 +5,7 @@ Only files that it names are ever removed; and pictures that are not needed. If 
 damaged, all files in the place of a page count as named: they may show what is exclusive now.
 """
 
+import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -59,10 +60,12 @@ class SiteFolder:
 
 
 def open_folder(folder: Path) -> None:
-    """Let all users enter a folder of a public site, whatever the umask of its owner."""
+    """Let those users enter a folder of a public site whom the umask allows."""
+    umask = os.umask(0o077)  # it can be read only by setting it: to the strictest, for a moment
+    os.umask(umask)
     mode = stat.S_IMODE(folder.stat().st_mode)
-    if mode | 0o055 != mode:
-        folder.chmod(mode | 0o055)
+    if (opened := mode | (0o055 & ~umask)) != mode:
+        folder.chmod(opened)
 
 
 @dataclass
@@ -161,4 +164,5 @@ class PageFiles:
 
     def _digest(self, what: object) -> str:
         folder = self.folder
-        return digest([templates_digest(), folder.is_public, folder.has_other, what])
+        readers = () if folder.is_public or not folder.group else (folder.group,)
+        return digest([templates_digest(), folder.is_public, folder.has_other, *readers, what])
