@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}")
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+PLAIN_PATH = re.compile(r"[A-Za-z0-9_.~/-]*")  # characters that an address has as they are
 INDEX, ATTENTION, MOSAICS = "index.html", "attention.html", "mosaics.html"
 RELEASES, CITATION = "releases.html", "cite.html"
 ATOM, JSON_FEED = "feed.xml", "feed.json"
@@ -43,4 +44,6 @@ def _stem(name: str) -> str:
 
 def quoted(path: str) -> str:
     """Return a relative path as an address, in which no character has a meaning."""
+    if PLAIN_PATH.fullmatch(path):  # as quote does, in a fifth of the time
+        return path
     return quote(path, safe="/", errors="surrogateescape")

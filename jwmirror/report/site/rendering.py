@@ -98,7 +98,9 @@ def _hash(text: str) -> str:
 
 def _printable(value: object) -> object:
     """Return a value of the page, printable if it is text (but not HTML of the template)."""
-    return printable(value) if type(value) is str else value
+    if type(value) is not str or (value.isascii() and value.isprintable()):  # most: at once
+        return value
+    return printable(value)
 
 
 def _lines(texts: Iterable[str]) -> object:  # markupsafe.Markup

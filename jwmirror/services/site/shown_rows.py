@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from jwmirror.core.model import UPSTREAM
-from jwmirror.core.model.stored import GONE
+from jwmirror.core.model.stored import GONE, PRESENT
 from jwmirror.core.names import is_exposure_root, root_and_suffix
 from jwmirror.services.inspect.answers.exclusive import Term
 from jwmirror.store.manifest import Entries
@@ -147,6 +147,8 @@ def _with_age(row: ShownRow, raw: dict[tuple[str, str, str], str]) -> ShownRow:
 
 def _marks(access: str, state: str, deselected: str, stale: bool | None) -> tuple[str, ...]:
     """Return what is to be said of a file, in words."""
+    if state == PRESENT and not (access or deselected or stale):
+        return ()
     words = {
         access: bool(access),
         "not listed by MAST any more, kept here": state == GONE,
