@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = {"jwmirror", "snakemake", "make", "python", "python3"}
+SERVICES = ("journalctl", "loginctl", "systemctl", "systemd-analyze")
+OTHERS = ("git", "pip", "rsync", "scontrol", "sinfo", *SERVICES)
+PROGRAMS = {"jwmirror", "snakemake", "make", "python", "python3", *OTHERS}
 FENCE = re.compile(r" *```")
 INDENTED = re.compile(r" {4,}\S")
 MENTION = re.compile(r"(?<!`)`([^`]+)`(?!`)")

@@ -2,7 +2,8 @@
 
 Of the blocks of a page, `console` has commands behind `$ ` and what they print, in which `...`
 stands for anything; `yaml config` has what the reader writes into the config; `python NAME.py` is a
-file that the reader writes. Other blocks are not called; `documented.py` knows them.
+file that the reader writes. Commands of other blocks, and those in the text, are called by
+`called_commands.py`.
 """
 
 import os
@@ -25,19 +26,6 @@ CALLED_PAGES = (  # in this order, on one mirror
     "howto/paper.md",
     "howto/own-step.md",
 )
-NOT_CALLED = {  # words of a command in a block of the tutorial or a how-to -> why no test calls it
-    "make install": "tests have no network",
-    "make demo": "`played` in tests/workflow/test_main_job.py plays it",
-    "python -m jwmirror_simulator serve --root observatory --port 24000": "the test serves it",
-    "make environments": "needs another installation; tests/workflow/test_two_engines.py has one",
-    "python -m venv ~/envs/jwst-2.0": "tests have no network",
-    "jwmirror init 1538 --observations 46": "asks MAST",
-    "jwmirror doctor": "asks MAST; tests/unit/test_doctor.py calls it on the simulated one",
-    "jwmirror check --allow-environments": "tests/unit/test_allowed_environments.py calls it",
-    "jwmirror diff :former :deep": "needs another installation of jwst",
-    "jwmirror diff :former :deep FILE": "needs another installation of jwst",
-    "jwmirror products 1324": "on a program that the demo lacks",
-}
 BLOCK = re.compile(r"^```(console|yaml config|python \S+\.py)\n(.*?)^```", re.M | re.S)
 COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.M)
 TIME = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d UTC)?|\d+(?:\.\d+)? s\b")

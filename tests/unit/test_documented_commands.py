@@ -2,6 +2,8 @@
 
 import importlib.util
 import re
+import shlex
+from fnmatch import fnmatch
 
 import pytest
 from snakemake.cli import get_argument_parser
@@ -11,8 +13,16 @@ from jwmirror.cli import app
 from jwmirror.cli.app import COMMANDS
 from jwmirror.services.start.snakemake import snakemake_arguments
 from jwmirror_simulator.__main__ import _parser
-from tests.setup.documented import ROOT, commands_in, documented_commands, user_pages
-from tests.setup.shown_commands import CALLED_PAGES, DOCS, NOT_CALLED, shown_commands
+from tests.setup.called_commands import (
+    NOT_CALLED,
+    all_commands,
+    called_words,
+    is_called,
+    is_left_out,
+    shown_words,
+    spoken,
+)
+from tests.setup.documented import OTHERS, ROOT, documented_commands, user_pages
 
 PLACEHOLDERS = {"PROGRAM": "1538", "P": "1538", "N": "3", "D": "30", "COMMAND": "log"}
 INCOMPLETE = {"MissingParameter", "BadOptionUsage"}  # of a mention such as `plan --context`
@@ -92,7 +102,7 @@ def mistake(command):
             for word in words
             if re.fullmatch("[a-z]+", word) and word not in TARGETS
         )
-    return python_mistake(words)
+    return "" if program in OTHERS else python_mistake(words)
 
 
 @pytest.mark.parametrize("path", user_pages(), ids=lambda path: path.name)
@@ -103,21 +113,30 @@ def test_every_command_of_a_page_exists(path, capsys):
     assert wrong == {}
 
 
-def test_commands_of_tutorial_and_how_tos_are_called_or_have_a_reason():
-    """A test calls those with their output; `NOT_CALLED` says why it does not call the others."""
-    pages = [DOCS / "tutorial.md", *(DOCS / "howto").glob("*.md")]
-    blocks = [each for path in pages for each in documented_commands(path) if not each.is_mention]
-    shown = {
-        words
-        for page in CALLED_PAGES
-        for command, _ in shown_commands(DOCS / page)
-        for words in commands_in(command)
-    }
+def test_every_command_of_a_page_is_called_or_has_a_reason():
+    """tests/workflow/test_main_job.py calls all but those of `NOT_CALLED`, which has no others."""
+    others = [words for words in all_commands() if words not in shown_words()]
 
-    others = {" ".join(each.words) for each in blocks if each.words not in shown}
+    assert [spoken(words) for words in others if not (is_called(words) or is_left_out(words))] == []
+    assert [each for each in NOT_CALLED if not any(fnmatch(spoken(w), each) for w in others)] == []
+    assert (len(shown_words()) > 20, sum(map(is_called, others)) > 80) == (True, True)
 
-    assert others == NOT_CALLED.keys()
-    assert len(shown) > 20
+
+def test_reasons_name_tests_that_exist():
+    """A file that a reason of `NOT_CALLED` names is there."""
+    named = {name for why in NOT_CALLED.values() for name in re.findall(r"tests/\S+\.py", why)}
+
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+    assert len(named) > 5
+
+
+def test_a_synopsis_is_called_with_what_the_demo_has():
+    """Without brackets, with the first alternative; a word may depend on the one before it."""
+    words = shlex.split("checkout GEN --to DIR [--mode symlink|hardlink] --program P")
+
+    called = spoken(called_words(words))
+
+    assert called == "checkout 4 --to NEW --mode symlink --program 1345"
 
 
 def test_wrong_commands_are_found():

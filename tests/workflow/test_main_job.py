@@ -16,6 +16,7 @@ from jwmirror.core.grouping import group_by
 from jwmirror.store.generations import Generations
 from jwmirror_simulator.telescope.photometry import compare
 from tests.conftest import copied_site
+from tests.setup.called_commands import all_commands, failed_calls, shown_words
 from tests.setup.shown_commands import CALLED_PAGES, DOCS, call_shown
 from tests.workflow.test_status import answer, jwmirror, levels
 
@@ -105,6 +106,17 @@ def test_tutorial_and_how_tos_show_what_commands_print(played, tmp_path):
         "\n".join(f"{each.command}\n{each.difference}" for each in shown if each.difference) == ""
     )
     assert len(shown) > 25
+
+
+@pytest.mark.slow
+def test_all_other_commands_of_pages_work(played, tmp_path):
+    """Those of all pages for users, also the ones in the text, on the mirror of the demo."""
+    commands = [words for words in all_commands() if words not in shown_words()]
+
+    with copied_site(played.site.folder, tmp_path / "demo") as site:
+        failed = failed_calls(commands, site)
+
+    assert failed == {}
 
 
 @pytest.mark.slow
