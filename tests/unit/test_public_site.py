@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.core.model import Failure, Poll, Receipt, References, write
+from jwmirror.core.model import Change, Failure, Poll, Receipt, References, write
 from jwmirror.core.model.plan import ReferenceFinding
-from jwmirror.core.model.product import Doubt
+from jwmirror.core.model.product import NEW, WITHHELD, Doubt
 from jwmirror.core.model.run import Stop
 from jwmirror.services.run.session import RunSession
 from jwmirror.services.run.site import write_site
@@ -177,3 +177,38 @@ def test_a_mistake_of_the_site_does_not_hide_how_a_run_failed(small_mirror, monk
 
     printed = capsys.readouterr().err
     assert "The site is as before" in printed and "This run has published nothing" in printed
+
+
+def test_what_a_run_found_and_could_not_publish_is_exclusive_too(small_mirror):
+    """Its failures are on the complete site, although no file of it is published yet."""
+    rows = dict(small_mirror.rows)
+    secret = small_mirror.hold(
+        f"{SECRET}_uncal.fits", image_writer(7.0), program=2345, exclusive=True
+    )
+    small_mirror.rows = rows
+    found = Change(kind=NEW, product=secret.product)
+    small_mirror.record("changes.json", Poll(listings=(), changes=(found,)))
+    failure = Failure(name=f"deep: {SECRET}", message=MEASURED)
+    small_mirror.record("exposures/b1.json", Receipt(results=(), failures=(failure,)))
+
+    whole = write_pages(mirror=small_mirror.root).parent
+
+    assert whole == exclusive_site(small_mirror.root) and MEASURED in texts_of(whole)
+    assert MEASURED not in texts_of(public_site(small_mirror.root))
+
+
+def test_files_that_mast_withholds_are_named_on_the_one_site(small_mirror):
+    """Nothing of them is in the mirror, and MAST shows their names to everybody."""
+    rows = dict(small_mirror.rows)
+    secret = small_mirror.hold(
+        f"{SECRET}_uncal.fits", image_writer(7.0), program=2345, exclusive=True
+    )
+    small_mirror.rows = rows
+    withheld = Change(kind=WITHHELD, product=secret.product)
+    small_mirror.record("changes.json", Poll(listings=(), changes=(withheld,)))
+
+    site = write_pages(mirror=small_mirror.root).parent
+
+    assert site == public_site(small_mirror.root)
+    text = pages_of(site)["attention.html"].text
+    assert f"{SECRET}_uncal.fits" in text and "late_exposure" in text

@@ -14,8 +14,8 @@ from jwmirror.report.site.records import Level, Notice, NoticeGroup
 from jwmirror.report.status import ReferenceNotice, Status
 
 MOST_RESULTS = 50  # made with one reference
-# kinds of notices that are about no product, so that nothing in them was measured on data
-WITHOUT_PRODUCT = ("stopped", "doubts", "rollback", "references", "unmatched", "notes")
+# kinds of notices in which nothing was measured on data: about no product, or what MAST shows
+OPEN_TO_ALL = ("stopped", "doubts", "rollback", "references", "withheld", "unmatched", "notes")
 
 Place = tuple[str, str]
 PageOf = Callable[[str], str]  # of the name of a file or product: the address of its page, or ""
@@ -41,7 +41,7 @@ def notice_groups(
         shown = tuple(
             each
             for each in notices
-            if name in WITHOUT_PRODUCT or each.subject in open_to_all or not is_hidden(each.subject)
+            if name in OPEN_TO_ALL or each.subject in open_to_all or not is_hidden(each.subject)
         )
         if notices:
             groups.append(

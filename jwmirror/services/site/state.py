@@ -13,6 +13,7 @@ from jwmirror.core.jsonio import digest, read, write
 from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.core.model.history.causes import ContentChange
 from jwmirror.core.model.history.reasons import words_of
+from jwmirror.core.model.product import WITHHELD
 from jwmirror.core.model.quality import CAVEAT
 from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import Setup
@@ -75,9 +76,11 @@ class MirrorState:
     @cached_property
     def closed_programs(self) -> frozenset[str]:
         """The programs with exclusive files, published or found by the last run."""
-        found = (each.product for each in self._run.changes) if self._run else ()
+        found = self._run.changes if self._run else ()
         return frozenset(row.program for row in self.rows if row.is_closed) | {
-            f"jw{product.program:05d}" for product in found if product.is_closed
+            f"jw{each.product.program:05d}"
+            for each in found
+            if each.product.is_closed and each.kind != WITHHELD  # of which the mirror has nothing
         }
 
     @cached_property
