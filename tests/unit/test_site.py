@@ -319,8 +319,9 @@ def test_two_sound_mosaics_say_how_they_differ(small_mirror):
 
     text = Page(write_pages(mirror=small_mirror.root).parent / "mosaics.html").text
 
-    assert "2 versions are sound, and up to date: those of recipe deep and recipe quick." in text
-    assert "They differ in detector1.jump.limit: 4.5 (deep), 7.0 (quick). Choose by these." in text
+    assert "2 versions are sound, and up to date: those of recipe deep and recipe quick; " in text
+    assert "They differ in detector1.jump.limit: 4.5 (deep), 7.0 (quick). " in text
+    assert f"jwmirror diff :deep :quick {MOSAIC}_i2d.fits says what this does" in text
     assert "source_catalog" not in text and "1 exposure" in text
 
 
@@ -570,7 +571,7 @@ def test_a_generation_shows_before_and_after(small_mirror):
 
 
 def test_a_generation_says_what_parameters_did_to_pixels(small_mirror):
-    """In one sentence for each recipe."""
+    """In one sentence for each recipe and kind of file."""
     path = f"recalibrated/deep/jw01345/o001/{MOSAIC}_i2d.fits"
     sha256, size = small_mirror.take(image_writer(3.0))
     changed = replace(small_mirror.rows[path], sha256=sha256, size=size, identity="2e" * 32)
@@ -581,9 +582,9 @@ def test_a_generation_says_what_parameters_did_to_pixels(small_mirror):
 
     page = Page(write_site(mirror=small_mirror.root).parent / "generations/2.html")
 
-    words = "recipe deep, 1 file compared: 100 % of the pixels or values that both versions have"
-    assert f"{words} changed" in page.text
-    assert f"the background moved: {MOSAIC}_i2d.fits by" in page.text
+    words = "recipe deep, i2d of combined products, 1 file compared: 100 % of the pixels or values"
+    assert f"{words} that both versions have changed" in page.text
+    assert f"most of its pixels moved together: {MOSAIC}_i2d.fits by" in page.text
 
 
 def test_comparisons_that_a_generation_leaves_out_are_counted():

@@ -6,6 +6,7 @@ a policy by which a browser runs no other.
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable
 from functools import cache, partial
 from pathlib import Path
@@ -24,6 +25,7 @@ POLICY = (
     "default-src 'none'; img-src 'self' file:; style-src 'sha256-{style}'; "
     "script-src 'sha256-{script}'; base-uri 'none'; form-action 'none'"
 )
+CODE = re.compile("`([^`]+)`")
 MAX_ROWS = 500  # of a table, where a page says no other number
 
 
@@ -70,6 +72,7 @@ def _environment() -> Any:  # jinja2.Environment: imported when a page is made
         "number": _number,
         "program": _program,
         "lines": _lines,
+        "code": _with_code,
         "thousands": "{:,}".format,
     }
     style, script = (_source(name) for name in (STYLES, SCRIPTS))
@@ -108,6 +111,15 @@ def _lines(texts: Iterable[str]) -> object:  # markupsafe.Markup
     from markupsafe import Markup, escape  # comes with jinja2
 
     return Markup("\n").join(escape(printable(text, LINES)) for text in texts)
+
+
+def _with_code(text: str) -> object:  # markupsafe.Markup
+    """Return a text in which commands between backticks are shown as code."""
+    from markupsafe import Markup
+
+    parts = CODE.split(printable(text))  # each second one was between backticks
+    shown = (Markup("<code>{}</code>" if n % 2 else "{}").format(p) for n, p in enumerate(parts))
+    return Markup("").join(shown)
 
 
 def _number(value: float | None) -> str:

@@ -22,7 +22,7 @@ from jwmirror.compare.pictures import (
 from jwmirror.core.files import make_private, restrict
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM
-from jwmirror.core.names import root_and_suffix
+from jwmirror.core.names import is_exposure_root, root_and_suffix
 from jwmirror.core.printing import percent
 from jwmirror.report.formatting import count
 from jwmirror.report.site.addresses import PICTURES
@@ -128,13 +128,18 @@ class SitePictures:
         return "; ".join(filter(None, words))
 
     def effects_in_generation(self, number: int) -> tuple[str, ...]:
-        """Return how much the results of each recipe changed, over what is drawn, in words."""
+        """Return how much the results of a recipe changed, over what is drawn, in words.
+
+        Kinds of files are apart: a mosaic has the mean of many exposures.
+        """
         changed = self.planned.changed.get(number, ())
         recipes = sorted({pair.recipe for pair in changed} - {UPSTREAM})
         return tuple(
-            effect
+            _effect(f"recipe {recipe}, {kind}", measured)
             for recipe in recipes
-            if (effect := _effect(recipe, self._measured(changed, recipe)))
+            for kind, measured in sorted(
+                group_by(self._measured(changed, recipe), lambda each: _kind(each[0])).items()
+            )
         )
 
     def _measured(self, wanted: Iterable[Pair], recipe: str) -> list[tuple[str, DrawnComparison]]:
@@ -208,28 +213,40 @@ class SitePictures:
                 yield f"{PICTURES}/{name}/{file}"
 
 
-def _effect(recipe: str, measured: Sequence[tuple[str, DrawnComparison]]) -> str:
-    """Return how much the results of a recipe changed; "" if that is not known."""
-    if not measured:
-        return ""
+def _kind(filename: str) -> str:
+    """Return what a file is: mosaics and the resampled images of exposures are both i2d."""
+    root, suffix = root_and_suffix(filename)
+    return f"{suffix} of {'exposures' if is_exposure_root(root) else 'combined products'}"
+
+
+def _effect(of: str, measured: Sequence[tuple[str, DrawnComparison]]) -> str:
+    """Return how much files of one kind changed."""
     fractions = sorted(((one.fraction or 0.0, file) for file, one in measured), reverse=True)
-    largest, where = fractions[0]
-    words = (
-        f"recipe {recipe}, {count(len(measured), 'file')} compared: "
-        f"{percent(median(fraction for fraction, _ in fractions))} of the pixels or values that "
-        f"both versions have changed (median of files), most in {where} ({percent(largest)})"
-    )
     sizes = [(one.typical, file) for file, one in measured if one.typical and one.unit == SIGMA]
+    words = (
+        f"{of}, {count(len(measured), 'file')} compared: {_middle(fractions, percent)} of the "
+        "pixels or values that both versions have changed"
+    )
     if sizes:
-        largest, file = max(sizes)
-        typical = median(size for size, _ in sizes)
-        words += f"; those that changed, by {typical:.2g} sigma (median of the files' medians), "
-        words += f"most in {file} ({largest:.2g} sigma)"
+        words += f"; those that changed, by {_middle(sizes, _sigma)}"
     moved = [f"{file} by {one.moved}" for file, one in measured if one.moved]
     if moved:
         more = f" and {len(moved) - MOVED} more" if len(moved) > MOVED else ""
-        words += f"; the background moved: {', '.join(moved[:MOVED])}{more}"
+        words += f"; most of its pixels moved together: {', '.join(moved[:MOVED])}{more}"
     return f"{words}."
+
+
+def _middle(values: Sequence[tuple[float, str]], shown: Callable[[float], str]) -> str:
+    """Return the median of several files, and the file with the largest value; or the one value."""
+    if len(values) == 1:
+        return shown(values[0][0])
+    largest, file = max(values)
+    middle = shown(median(value for value, _ in values))
+    return f"{middle} (median; most in {file}: {shown(largest)})"
+
+
+def _sigma(value: float) -> str:
+    return f"{value:.2g} sigma"
 
 
 def draw_pictures(

@@ -277,13 +277,17 @@ def _choice(good: Sequence[ShownRow], differing: Differing | None) -> str:
         good[0].identity and len({row.identity for row in good}) == 1
     ):
         return f"those of {names} have equal science content; use either."
+    files = " ".join(f":{row.origin}" for row in good[:2])
+    command = f"`jwmirror diff {files} {good[0].filename}`"
     if not differing:
-        files = " ".join(f":{row.origin}" for row in good[:2])
-        return f"those of {names}; `jwmirror diff {files} {good[0].filename}` says how they differ."
+        return f"those of {names}; {command} says how they differ."
     words = [
         f"{name}: " + ", ".join(f"{value} ({origin})" for origin, value in values.items())
         for name, values in list(differing.items())[:MOST_NAMED]
     ]
     more = len(differing) - len(words)
     rest = f"; and {count(more, 'more parameter')}" if more else ""
-    return f"those of {names}. They differ in {'; '.join(words)}{rest}. Choose by these."
+    return (
+        f"those of {names}; use one of them, not MAST's. They differ in {'; '.join(words)}{rest}. "
+        f"{command} says what this does to the pixels."
+    )

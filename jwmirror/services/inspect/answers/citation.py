@@ -88,13 +88,16 @@ def cite_generation(
         bibtex=bibtex(_cited(recipes), _versions(setup, recipes)),
         left_out=len(rows) - len(allowed),
     )
-    return replace(citation, methods=methods_paragraph(citation))
+    return replace(
+        citation, methods=methods_paragraph(citation, "".join(only[:1]) if len(only) == 1 else "")
+    )
 
 
 def methods_paragraph(citation: records.Citation, recipe: str = "") -> str:
     """Return the paragraph in LaTeX on the methods, of all recipes or of one. Pure."""
     of_one = tuple(each for each in citation.recipes if recipe in ("", each.recipe))
-    return " ".join(_sentences(replace(citation, recipes=of_one)))
+    is_from_raw = bool(recipe) and all("detector1" in each.pipelines for each in of_one)
+    return " ".join(_sentences(replace(citation, recipes=of_one), is_from_raw))
 
 
 def _generation(root: Path, name: str) -> StoredGeneration:
@@ -249,7 +252,8 @@ def _cited(recipes: tuple[records.CitedRecipe, ...]) -> tuple[str, ...]:
 # ---- the methods paragraph -------------------------------------------------------------------
 
 
-def _sentences(citation: records.Citation) -> Iterator[str]:
+def _sentences(citation: records.Citation, is_from_raw: bool) -> Iterator[str]:
+    """Yield the sentences; those on results from raw data do not say how MAST calibrated them."""
     programs = _listed(map(str, citation.programs)) or "none"
     noun = "program" if len(citation.programs) == 1 else "programs"
     yield (
@@ -257,10 +261,13 @@ def _sentences(citation: records.Citation) -> Iterator[str]:
         rf"{programs}, from the Mikulski Archive for Space Telescopes (MAST) at the Space "
         r"Telescope Science Institute: \dataset[doi:YOUR-DOI]{https://doi.org/YOUR-DOI}."
     )
-    if made := _made_with("jwst", citation.upstream.get("CAL_VER", ())):
+    raw = _listed(citation.upstream.get("SDP_VER", ()))
+    sdp = rf" (SDP\_VER {_escaped(raw)})" if raw else ""
+    made = _made_with("jwst", citation.upstream.get("CAL_VER", ()))
+    if is_from_raw:
+        yield f"We started from the raw data{sdp}."
+    elif made:
         contexts = _made_with("CRDS context", citation.upstream.get("CRDS_CTX", ()))
-        raw = _listed(citation.upstream.get("SDP_VER", ()))
-        sdp = rf" (SDP\_VER {_escaped(raw)})" if raw else ""
         yield f"MAST made its products with {made}{f' and {contexts}' if contexts else ''}{sdp}."
     alike = group_by(citation.recipes, lambda each: (each.versions.get("jwst", ()), each.contexts))
     for recipes in alike.values():
