@@ -115,10 +115,10 @@ def _lines(texts: Iterable[str]) -> object:  # markupsafe.Markup
 
 def _with_code(text: str) -> object:  # markupsafe.Markup
     """Return a text in which commands between backticks are shown as code."""
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
 
-    parts = CODE.split(printable(text))  # each second one was between backticks
-    shown = (Markup("<code>{}</code>" if n % 2 else "{}").format(p) for n, p in enumerate(parts))
+    command, parts = Markup("<code>{}</code>"), CODE.split(printable(text))
+    shown = (command.format(p) if n % 2 else escape(p) for n, p in enumerate(parts))
     return Markup("").join(shown)
 
 
