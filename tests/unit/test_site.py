@@ -137,6 +137,15 @@ def test_all_links_lead_somewhere(site, small_mirror):
     assert broken_links(site) != []
 
 
+def test_each_page_leads_to_the_words_that_the_site_uses(site):
+    """At its end, so that a reader needs no network to look up a word."""
+    first = (site / "index.html").read_text()
+    without = [each for each in site.rglob("*.html") if "index.html#words" not in each.read_text()]
+
+    assert all(f"<dt>{word}</dt>" in first for word in ("generation", "recipe", "reprocessed"))
+    assert 'id="words"' in first and without == []
+
+
 def test_a_browser_may_use_only_the_style_and_the_script_of_a_page(site):
     """The policy in the page allows these two, by their hashes, and pictures beside the page."""
     page = (site / "index.html").read_text()
