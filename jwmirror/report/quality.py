@@ -20,6 +20,40 @@ from jwmirror.core.model.quality import (
 )
 
 NOT_MEASURED = "not measured"
+FRACTIONS = (
+    *("nan", "usable", "do_not_use", "saturated", "jumps", "outliers", "covered", "holes"),
+    "overlap",
+)
+UNITS = {  # of measured quantities; the others are numbers without one
+    **dict.fromkeys(FRACTIONS, "fraction"),
+    **dict.fromkeys(("median", "noise", "pixel_noise"), "BUNIT"),
+    **dict.fromkeys(("shift", "relative_shift", "residual"), "mas"),
+    "rotation": "arcsec",
+}
+WORDS = {  # of measured quantities; docs/quality.md has more
+    "pixels": "science pixels",
+    "rows": "values or catalogue sources",
+    "nan": "pixels without value (NaN)",
+    "usable": "usable pixels",
+    "do_not_use": "pixels flagged DO_NOT_USE",
+    "saturated": "pixels flagged SATURATED",
+    "jumps": "pixels flagged JUMP_DET",
+    "outliers": "pixels flagged OUTLIER",
+    "covered": "pixels covered by an input",
+    "holes": "holes between pixels with data",
+    "median": "median",
+    "noise": "noise (scatter of the pixels)",
+    "pixel_noise": "pixel noise (scatter between neighbours)",
+    "noise_balance": "pixel noise of the quietest quarter over the median quarter",
+    "members": "members combined",
+    "missing_members": "dither positions without a member",
+    "shift": "shift from the original WCS",
+    "rotation": "rotation, north to east",
+    "relative_shift": "shift relative to the most typical member",
+    "overlap": "area covered by other exposures",
+    "matched": "sources matched",
+    "residual": "residual of the alignment (rms)",
+}
 
 
 def next_step() -> str:
@@ -114,3 +148,8 @@ def doubt_line(result: JudgedResult) -> str:
         f"{result.recipe}: {result.product} ({result.pipeline}): "
         f"{quality_text(result.quality)}{state}{f'  [{why}]' if why else ''}"
     )
+
+
+def quantity_words(quantity: str) -> str:
+    """Return a quantity in words; one that is not known here as it is recorded."""
+    return WORDS.get(quantity, quantity)

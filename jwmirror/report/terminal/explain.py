@@ -20,18 +20,8 @@ from jwmirror.report.explanation import (
     parameters_by_step,
 )
 from jwmirror.report.formatting import empty_table
-from jwmirror.report.quality import caveat_text, quality_text
+from jwmirror.report.quality import UNITS, caveat_text, quality_text
 
-FRACTIONS = (
-    *("nan", "usable", "do_not_use", "saturated", "jumps", "outliers", "covered", "holes"),
-    "overlap",
-)
-UNITS = {  # of measured quantities; the others are numbers without one
-    **dict.fromkeys(FRACTIONS, "fraction"),
-    **dict.fromkeys(("median", "noise", "pixel_noise"), "BUNIT"),
-    **dict.fromkeys(("shift", "relative_shift", "residual"), "mas"),
-    "rotation": "arcsec",
-}
 EARLIER = 5  # earlier results that a page lists
 
 

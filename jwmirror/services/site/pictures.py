@@ -122,9 +122,7 @@ class SitePictures:
         if of_suffix := self.planned.others.get(number):
             what = count(sum(of_suffix.values()), "changed file")
             kinds = ", ".join(sorted(of_suffix))
-            words.append(
-                f"{what} of kinds without pictures ({kinds}): `jwmirror diff` compares them"
-            )
+            words.append(f"{what} of kinds without pictures ({kinds}): jwmirror diff compares them")
         return "; ".join(filter(None, words))
 
     def effects_in_generation(self, number: int) -> tuple[str, ...]:

@@ -55,6 +55,7 @@
     }
     table.classList.add("folds"); // on a narrow screen, each row is a card with these labels
     if (table.tBodies[0].rows.length < 2) continue;
+    table.classList.add("sorts");
     [...table.tHead.rows[0].cells].forEach((head, column) => {
       const button = document.createElement("button");
       button.type = "button";
