@@ -10,6 +10,7 @@ from astropy.io import fits
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Derivation, Entry, Result, ResultFile, digest, write
 from jwmirror.core.model.plan import ProvenanceRecord
+from jwmirror.core.model.quality import Measurements
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
@@ -81,7 +82,9 @@ class SmallMirror:
         self.rows[entry.path] = entry
         return entry
 
-    def make(self, derivation: Derivation, filename: str, write_to: Callable) -> Result:
+    def make(
+        self, derivation: Derivation, filename: str, write_to: Callable, **measured: float
+    ) -> Result:
         """Add a recalibrated file of recipe `deep` and its provenance to the rows."""
         sha256, size = self.take(write_to)
         file = ResultFile(filename=filename, sha256=sha256, size=size, identity="1d" * 32)
@@ -95,6 +98,11 @@ class SmallMirror:
             seconds=12.5,
             peak_memory=900_000_000,
             made_at="2026-03-01T12:01:00+00:00",
+            measurements=Measurements(
+                instrument="NIRCAM", exp_type="NRC_IMAGE", steps={}, files={filename: measured}
+            )
+            if measured
+            else None,
         )
         Provenance(self.root).record_once(record)
         path = f"recalibrated/deep/jw01345/o001/{filename}"

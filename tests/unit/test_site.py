@@ -318,7 +318,7 @@ def test_two_sound_mosaics_say_how_they_differ(small_mirror):
         }
         for suffix, derivation in parts.items():
             name = f"{derivation.product}_{suffix}.fits"
-            small_mirror.make(derivation, name, image_writer(jump))
+            small_mirror.make(derivation, name, image_writer(jump), noise=10 + jump)
             row = small_mirror.rows.pop(f"recalibrated/deep/jw01345/o001/{name}")
             path = f"recalibrated/{recipe}/jw01345/o001/{name}"
             facts = {"path": path, "origin": recipe, "identity": f"{jump}{name}"}
@@ -332,6 +332,7 @@ def test_two_sound_mosaics_say_how_they_differ(small_mirror):
     assert "They differ in detector1.jump.limit: 4.5 (deep), 7.0 (quick). " in text
     assert f"jwmirror diff :deep :quick {MOSAIC}_i2d.fits says what this does" in text
     assert "source_catalog" not in text and "1 exposure" in text
+    assert "noise 14.5" in text and "noise 17" in text
 
 
 def test_a_parameter_names_what_set_it(tmp_path):

@@ -26,6 +26,7 @@ class MosaicVersion:
     caveats: tuple[str, ...]
     marks: tuple[str, ...]
     is_recommended: bool
+    measured: tuple[tuple[str, float], ...] = ()  # name and value, in the units of the image
     exposures: int = 0  # that it is made of; 0: not known
     parameters: tuple[str, ...] = ()  # in which recommended versions differ, with their values
     picture: Picture | None = None

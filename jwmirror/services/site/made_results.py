@@ -110,13 +110,15 @@ class MadeResults:
             access=first.access,
         )
 
+    def measured(self, key: str, filename: str) -> Mapping[str, float]:
+        """Return what was measured on a file of a result."""
+        record = self.record(key) if key else None
+        measured = record.measurements if record else None
+        return measured.files.get(filename, {}) if measured else {}
+
     def measured_changes(self, old: str, new: str, filename: str) -> tuple[MeasuredChange, ...]:
         """Return what was measured on a file of two results, where it differs."""
-        sides = []
-        for key in (old, new):
-            record = self.record(key) if key else None
-            measured = record.measurements if record else None
-            sides.append(measured.files.get(filename, {}) if measured else {})
+        sides = [self.measured(key, filename) for key in (old, new)]
         names = [name for name in CHANGES if name in sides[0] or name in sides[1]]
         changes = (
             MeasuredChange(quantity=n, old=sides[0].get(n), new=sides[1].get(n)) for n in names

@@ -31,6 +31,7 @@ AFTER = {  # steps that run on a mosaic or cube when it is made, and leave it as
 }
 MOST_TRACED = 400  # results below one mosaic
 MOST_NAMED = 6  # parameters in a sentence
+COMPARED = ("median", "noise")  # measured quantities by which versions of a mosaic are compared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +232,7 @@ def _version(row: ShownRow, context: MosaicContext) -> MosaicVersion:
     version, made = results.made_by(row.key) if row.key else (row.cal_ver, row.made)
     product = product_of(row.result, row.filename)
     stale = bool(row.key) and (row.origin, product) in context.out_of_date
+    found = results.measured(row.key, row.filename)
     marks = (*row.marks, *(["out of date: the next run makes it again"] if stale else []))
     if row.is_upstream:
         words = "not measured by jwmirror"
@@ -246,6 +248,7 @@ def _version(row: ShownRow, context: MosaicContext) -> MosaicVersion:
         caveats=tuple(caveat_text(caveat) for caveat in quality.caveats) if quality else (),
         marks=marks,
         is_recommended=row.path in context.recommended,
+        measured=tuple((name, found[name]) for name in COMPARED if name in found),
         exposures=results.exposures(row.key) if row.key else 0,
         picture=context.pictures(row.filename).get(row.origin),
     )
