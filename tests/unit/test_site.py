@@ -332,7 +332,7 @@ def test_two_sound_mosaics_say_how_they_differ(small_mirror):
     assert "They differ in detector1.jump.limit: 4.5 (deep), 7.0 (quick). " in text
     assert f"jwmirror diff :deep :quick {MOSAIC}_i2d.fits says what this does" in text
     assert "source_catalog" not in text and "1 exposure" in text
-    assert "noise 14.5" in text and "noise 17" in text
+    assert "noise (scatter of the pixels) 14.5" in text and "pixels) 17" in text
 
 
 def test_a_parameter_names_what_set_it(tmp_path):
