@@ -1,6 +1,7 @@
 """The rows of the current generation, as a site shows them. Pure."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 from jwmirror.core.model import UPSTREAM
@@ -158,6 +159,7 @@ def _marks(access: str, state: str, deselected: str, stale: bool | None) -> tupl
     return tuple(each for each, is_so in words.items() if is_so)
 
 
+@cache
 def _filters(filter_: str | None, pupil: str | None) -> str:
     """Return the optical elements that say something: F200W, F444W+F405N."""
     names = [name for name in (filter_, pupil) if name and name.upper() not in ("CLEAR", "CLEARP")]
