@@ -84,7 +84,7 @@ def _refusal(entry: Entry, step: str) -> str:
 
 
 def _no_files(available: AvailableFiles, recipe: Recipe, step: str) -> Iterator[Wait]:
-    """Yield a wait for each program of a recipe, that has no file that a step takes."""
+    """Yield a wait for each program of a recipe that has no file that the step takes."""
     programs = {entry.upstream.program for entry in available.upstream.values()}
     for program in sorted(set(recipe.programs or programs)):
         why = (

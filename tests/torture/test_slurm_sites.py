@@ -148,7 +148,7 @@ def test_a_run_cancels_only_its_own_jobs(slurm_site, other_user, local_science):
     jobs = slurm_site.cluster.sacct("User", "State")
     assert "Cancelled 1 job of run" in slurm_site.said()
     assert Counter((user, state.partition(" ")[0]) for user, state in jobs) == {
-        ("anonymous", "COMPLETED"): 3,
+        ("nobody", "COMPLETED"): 3,
         ("root", "COMPLETED"): 3,
         ("root", "CANCELLED"): 1,
     }

@@ -157,5 +157,5 @@ def test_kinds_without_pictures_are_counted():
 
     assert words == (
         "1 comparison not drawn yet: `jwmirror site` draws them; 3 changed files of kinds without "
-        "pictures (crfints, psfalign): jwmirror diff compares them"
+        "pictures (crfints, psfalign): `jwmirror diff` compares them"
     )

@@ -12,7 +12,7 @@ from jwmirror.core.model.product import NEW, WITHHELD, Doubt
 from jwmirror.core.model.run import Stop
 from jwmirror.services.run.session import RunSession
 from jwmirror.services.run.site import write_site
-from jwmirror.services.site.page_files import RECORD
+from jwmirror.services.site.page_files import RECORD, PageFiles, SiteFolder
 from jwmirror.store.access import exclusive_site, public_site
 from tests.setup.mirrors import EXPOSURE, SmallMirror, image_writer, made_from
 from tests.unit.test_site import SECRET, pages_of, write_pages
@@ -35,11 +35,15 @@ def texts_of(site) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", ["deep: my_cluster", "deep: jw02345-c1001_t001", f"deep: {SECRET}"]
+    "name",
+    [
+        *("deep: my_cluster", "deep: jw01345-o001_t009_mine", "deep: jw02345-c1001_t001"),
+        f"deep: {SECRET}",
+    ],
 )
 def test_failures_that_may_be_of_exclusive_data_are_counted(partly_exclusive, name):
     """Those of own products and of combinations do not say what they were made from."""
-    failure = Failure(name=f"deep: {name}", message=MEASURED)
+    failure = Failure(name=name, message=MEASURED)
     partly_exclusive.record("exposures/b1.json", Receipt(results=(), failures=(failure,)))
 
     write_pages(mirror=partly_exclusive.root)
@@ -148,6 +152,22 @@ def test_the_umask_decides_who_can_read_the_public_site(small_mirror, umask, mod
     assert {path.stat().st_mode & 0o077 for path in folders} == {mode}
 
 
+def test_pictures_that_a_stricter_umask_closed_are_opened(tmp_path):
+    """They are kept, not drawn again."""
+    picture = tmp_path / "pictures" / "one" / "new.png"
+    picture.parent.mkdir(parents=True)
+    picture.touch(0o600)
+    earlier = os.umask(0o022)
+    try:
+        PageFiles(SiteFolder(path=tmp_path, is_public=True, has_other=False)).keep(
+            "pictures/one/new.png"
+        )
+    finally:
+        os.umask(earlier)
+
+    assert picture.stat().st_mode & 0o777 == 0o644
+
+
 def test_members_of_another_group_can_read_the_complete_site(partly_exclusive):
     """All of its pages, although they show the same as before."""
     group = grp.getgrgid(os.getgid()).gr_name
@@ -194,6 +214,22 @@ def test_what_a_run_found_and_could_not_publish_is_exclusive_too(small_mirror):
     whole = write_pages(mirror=small_mirror.root).parent
 
     assert whole == exclusive_site(small_mirror.root) and MEASURED in texts_of(whole)
+    assert MEASURED not in texts_of(public_site(small_mirror.root))
+
+
+def test_exclusive_files_that_a_run_found_close_an_observation(small_mirror):
+    """Which has public files: nothing of the new ones is published yet."""
+    rows, other = dict(small_mirror.rows), EXPOSURE.replace("_00001_", "_00009_")
+    secret = small_mirror.hold(f"{other}_uncal.fits", image_writer(7.0), exclusive=True)
+    small_mirror.rows = rows
+    found = Change(kind=NEW, product=secret.product)
+    small_mirror.record("changes.json", Poll(listings=(), changes=(found,)))
+    failure = Failure(name=f"deep: {other}", message=MEASURED)
+    small_mirror.record("exposures/b1.json", Receipt(results=(), failures=(failure,)))
+
+    whole = write_pages(mirror=small_mirror.root).parent
+
+    assert MEASURED in texts_of(whole)
     assert MEASURED not in texts_of(public_site(small_mirror.root))
 
 

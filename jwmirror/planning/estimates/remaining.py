@@ -67,7 +67,7 @@ def fetch_state(
     rate: float | None,
     observations: int,
 ) -> FetchState | None:
-    """Return how far the downloads are; None without a celestial WCS.
+    """Return how far the downloads are; None if nothing was ordered.
 
     `done`: the orders that have a receipt. `rate`: bytes/s, if it was watched; otherwise it is what
     the jobs at work say.

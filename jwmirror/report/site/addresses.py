@@ -10,6 +10,7 @@ PLAIN_PATH = re.compile(r"[A-Za-z0-9_.~/-]*")  # characters that an address has 
 INDEX, ATTENTION, MOSAICS = "index.html", "attention.html", "mosaics.html"
 RELEASES, CITATION = "releases.html", "cite.html"
 ATOM, JSON_FEED = "feed.xml", "feed.json"
+SINGLE_PAGES = (INDEX, ATTENTION, MOSAICS, RELEASES, CITATION, ATOM, JSON_FEED)
 PICTURES = "pictures"  # folder
 PAGE_FOLDERS = ("generations", "programs", "observations", "products")
 

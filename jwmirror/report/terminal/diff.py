@@ -256,9 +256,13 @@ def _image_table(images: Sequence[records.ImageDifference], verb: str) -> Table:
 
 
 def _nan(image: records.ImageDifference) -> str:
-    """Return how many pixels have no value; also where, if that changed and the numbers hide it."""
+    """Return how many pixels have no value; and how many gained and lost one, if both happened."""
     numbers = _arrow(f"{image.old_nan:,}", f"{image.new_nan:,}")
-    return f"{numbers} ({image.lost:,} more, {image.gained:,} fewer)" if image.gained else numbers
+    return (
+        f"{numbers} ({image.lost:,} more, {image.gained:,} fewer)"
+        if image.gained and image.lost
+        else numbers
+    )
 
 
 def _statistics(statistics: records.PixelStatistics | None) -> tuple[str, str, str, str]:

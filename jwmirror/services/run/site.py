@@ -50,7 +50,7 @@ def write_site(
 
 def _written(mirror: Path, group: str | None, rebuild: bool, budget_s: float) -> Path:
     state = MirrorState(mirror)
-    has_exclusive = bool(state.closed_programs)  # found ones, too: failures may say more of them
+    has_exclusive = bool(state.closed_places)  # found ones, too: failures may say more of them
     folders = [SiteFolder(path=public_site(mirror), is_public=True, has_other=has_exclusive)]
     if has_exclusive:
         folders.append(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model.stored import Generation
-from jwmirror.core.names import is_observation, root_and_suffix
+from jwmirror.core.names import is_exposure_root, is_observation, root_and_suffix
 from jwmirror.report.site import addresses
 from jwmirror.report.site.feeds import atom_feed, json_feed
 from jwmirror.report.site.mosaics import Mosaic, MosaicsPage
@@ -69,7 +69,6 @@ class SiteBuilder:
         self._rows = [row for row in state.rows if not self._is_hidden_row(row)]
         self._by_place = places.by_place(self._rows)
         self._hidden = Counter(row.place for row in state.rows if self._is_hidden_row(row))
-        self._closed_places = {row.place for row in state.rows if row.is_closed}
 
     def build(self) -> int:
         """Write what differs from the pages that exist; return the number of pages written."""
@@ -93,16 +92,19 @@ class SiteBuilder:
     def _is_hidden_name(self, name: str) -> bool:
         """Return whether a public site does not show what is said of a file or product.
 
-        Only what the files of an observation say of its access is certain. A combination of
-        observations is hidden if its program has exclusive files, and a product whose name does
-        not say its program if any program has.
+        Only the name of an exposure, or of a product of MAST, says what it was made from; any other
+        product is hidden if anything is exclusive. A combination of observations, and an
+        observation without files, are hidden if their program has exclusive files.
         """
-        if not self._is_public:
+        place, closed = place_named(name), self._state.closed_places
+        if not self._is_public or not closed:
             return False
-        place, closed = place_named(name), self._state.closed_programs
+        roots, of_mast = _roots(name), self._state.roots_of_mast
+        if not any(is_exposure_root(root) or root in of_mast for root in roots):
+            return True
         if place in self._state.places and is_observation(place[1]):
-            return place in self._closed_places
-        return place[0] in closed if place[0] else bool(closed)
+            return place in closed
+        return place[0] in {program for program, _ in closed}
 
     def _is_hidden_file(self, number: int, file: DifferingFile) -> bool:
         return self._is_public and self._state.is_closed(number, file)
@@ -170,8 +172,7 @@ class SiteBuilder:
 
     def _page_of_name(self, name: str) -> str:
         """Return the page of a file, product or observation that a notice names; "" without."""
-        last = name.rpartition(" ")[2].rpartition("/")[2]
-        for root in (last, root_and_suffix(last)[0]):
+        for root in _roots(name):
             if root in self._product_pages:
                 return self._product_pages[root]
         place = place_named(name)
@@ -375,6 +376,12 @@ class SiteBuilder:
                 methods=tuple(methods) if len(methods) > 1 else (),
             )
             self.pages.add(addresses.CITATION, "cite.html", page, what)
+
+
+def _roots(name: str) -> tuple[str, str]:
+    """Return the root that a notice names, as a product and as a file with a suffix."""
+    last = name.rpartition(" ")[2].rpartition("/")[2]
+    return last, root_and_suffix(last)[0]
 
 
 def _about(group: NoticeGroup, program: str) -> NoticeGroup:

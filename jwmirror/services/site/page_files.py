@@ -1,7 +1,7 @@
 """The files of a site: pages are written only if what they show has changed, the index last.
 
 A file `.pages.json` in the folder of a site names its files, each with the digest of what it shows.
-Only files that it names are ever removed; and pictures that are not needed. If it is missing or
+Only files that it names, and files in `pictures/`, are ever removed. If it is missing or
 damaged, all files in the place of a page count as named: they may show what is exclusive now.
 """
 
@@ -22,7 +22,7 @@ from jwmirror.core.files import (
     write_bytes,
 )
 from jwmirror.core.jsonio import digest, read, write
-from jwmirror.report.site.addresses import INDEX, PAGE_FOLDERS, PICTURES
+from jwmirror.report.site.addresses import INDEX, PAGE_FOLDERS, PICTURES, SINGLE_PAGES
 from jwmirror.report.site.rendering import render_page, templates_digest
 
 RECORD = ".pages.json"
@@ -59,13 +59,14 @@ class SiteFolder:
             restrict(make_private(self.path), self.group)
 
 
-def open_folder(folder: Path) -> None:
-    """Let those users enter a folder of a public site whom the umask allows."""
+def open_by_umask(path: Path) -> None:
+    """Let those users read a folder or file of a public site whom the umask allows."""
     umask = os.umask(0o077)  # it can be read only by setting it: to the strictest, for a moment
     os.umask(umask)
-    mode = stat.S_IMODE(folder.stat().st_mode)
-    if (opened := mode | (0o055 & ~umask)) != mode:
-        folder.chmod(opened)
+    status = path.stat()
+    mode, added = stat.S_IMODE(status.st_mode), 0o055 if stat.S_ISDIR(status.st_mode) else 0o044
+    if (opened := mode | (added & ~umask)) != mode:
+        path.chmod(opened)
 
 
 @dataclass
@@ -87,6 +88,7 @@ class PageFiles:
         except (FileNotFoundError, StoreError):  # all pages are written again
             pages = (path for folder in PAGE_FOLDERS for path in (root / folder).glob("*.html"))
             named = {str(path.relative_to(root)): "" for path in pages}
+            named |= {address: "" for address in SINGLE_PAGES if (root / address).is_file()}
         self._known = {str(path.relative_to(root)): "" for path in pictures} | named
 
     def forget(self) -> None:
@@ -122,7 +124,9 @@ class PageFiles:
         path, folder = self.folder.path / address, self.folder
         if path.is_file():
             self._needed[address] = "kept"
-            if folder.group and not folder.is_public:
+            if folder.is_public:
+                open_by_umask(path)
+            elif folder.group:
                 restrict(path.parent, folder.group)
                 restrict(path, folder.group)
 
@@ -142,8 +146,8 @@ class PageFiles:
             write(root / RECORD, self._needed, self.folder.mode)
             if self.folder.is_public:
                 for folder in {(root / address).parent for address in self._needed} - {root}:
-                    open_folder(folder)
-                open_folder(root)
+                    open_by_umask(folder)
+                open_by_umask(root)
         return len(self._waiting)
 
     def _write_one(self, address: str) -> None:

@@ -28,7 +28,7 @@ from jwmirror.report.formatting import count
 from jwmirror.report.site.addresses import PICTURES
 from jwmirror.report.site.mosaics import Picture
 from jwmirror.services.site.differences import DifferingFile
-from jwmirror.services.site.page_files import SiteFolder, open_folder
+from jwmirror.services.site.page_files import SiteFolder, open_by_umask
 from jwmirror.services.site.shown_rows import ShownRow
 from jwmirror.store.rows.differences import CHANGED
 
@@ -122,13 +122,15 @@ class SitePictures:
         if of_suffix := self.planned.others.get(number):
             what = count(sum(of_suffix.values()), "changed file")
             kinds = ", ".join(sorted(of_suffix))
-            words.append(f"{what} of kinds without pictures ({kinds}): jwmirror diff compares them")
+            words.append(
+                f"{what} of kinds without pictures ({kinds}): `jwmirror diff` compares them"
+            )
         return "; ".join(filter(None, words))
 
     def effects_in_generation(self, number: int) -> tuple[str, ...]:
         """Return how much the results of a recipe changed, over what is drawn, in words.
 
-        Kinds of files are apart: a mosaic has the mean of many exposures.
+        Kinds of files are separate, because a mosaic averages many exposures.
         """
         changed = self.planned.changed.get(number, ())
         recipes = sorted({pair.recipe for pair in changed} - {UPSTREAM})
@@ -219,28 +221,29 @@ def _kind(filename: str) -> str:
 
 def _effect(of: str, measured: Sequence[tuple[str, DrawnComparison]]) -> str:
     """Return how much files of one kind changed."""
-    fractions = sorted(((one.fraction or 0.0, file) for file, one in measured), reverse=True)
+    fractions = [(one.fraction or 0.0, file) for file, one in measured]
     sizes = [(one.typical, file) for file, one in measured if one.typical and one.unit == SIGMA]
     words = (
         f"{of}, {count(len(measured), 'file')} compared: {_middle(fractions, percent)} of the "
-        "pixels or values that both versions have changed"
+        "pixels or values changed, of those that both versions have"
     )
     if sizes:
         words += f"; those that changed, by {_middle(sizes, _sigma)}"
     moved = [f"{file} by {one.moved}" for file, one in measured if one.moved]
     if moved:
         more = f" and {len(moved) - MOVED} more" if len(moved) > MOVED else ""
-        words += f"; most of its pixels moved together: {', '.join(moved[:MOVED])}{more}"
+        files = f"{', '.join(moved[:MOVED])}{more}"
+        words += f"; in these files most pixels changed by the same amount: {files}"
     return f"{words}."
 
 
-def _middle(values: Sequence[tuple[float, str]], shown: Callable[[float], str]) -> str:
+def _middle(values: Sequence[tuple[float, str]], in_words: Callable[[float], str]) -> str:
     """Return the median of several files, and the file with the largest value; or the one value."""
     if len(values) == 1:
-        return shown(values[0][0])
+        return in_words(values[0][0])
     largest, file = max(values)
-    middle = shown(median(value for value, _ in values))
-    return f"{middle} (median; most in {file}: {shown(largest)})"
+    middle = in_words(median(value for value, _ in values))
+    return f"{middle} (median; most in {file}: {in_words(largest)})"
 
 
 def _sigma(value: float) -> str:
@@ -261,7 +264,7 @@ def draw_pictures(
     place = folder.path / PICTURES
     if folder.is_public:
         place.mkdir(exist_ok=True)
-        open_folder(place)  # pictures have its access
+        open_by_umask(place)  # pictures have its access
     else:
         restrict(make_private(place), folder.group)
     if public is not None:

@@ -26,6 +26,7 @@ from jwmirror.services.causes.reprocessing import kept_change
 from jwmirror.services.inspect.answers.exclusive import ExclusiveData
 from jwmirror.services.inspect.log import mirror_history
 from jwmirror.services.inspect.status import undecided_since, undone_causes
+from jwmirror.services.site.attention import place_named
 from jwmirror.services.site.differences import (
     DifferenceRecords,
     DifferingFile,
@@ -74,14 +75,19 @@ class MirrorState:
         return frozenset(row.place for row in self.rows)
 
     @cached_property
-    def closed_programs(self) -> frozenset[str]:
-        """The programs with exclusive files, published or found by the last run."""
+    def closed_places(self) -> frozenset[tuple[str, str]]:
+        """The observations with exclusive files, published or found by the last run."""
         found = self._run.changes if self._run else ()
-        return frozenset(row.program for row in self.rows if row.is_closed) | {
-            f"jw{each.product.program:05d}"
+        return frozenset(row.place for row in self.rows if row.is_closed) | {
+            place_named(each.product.filename)
             for each in found
             if each.product.is_closed and each.kind != WITHHELD  # of which the mirror has nothing
         }
+
+    @cached_property
+    def roots_of_mast(self) -> frozenset[str]:
+        """The names of the exposures and combined products of MAST."""
+        return frozenset(row.root for row in self.rows if row.is_upstream)
 
     @cached_property
     def _run(self) -> Run | None:

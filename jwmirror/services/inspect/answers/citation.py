@@ -88,9 +88,7 @@ def cite_generation(
         bibtex=bibtex(_cited(recipes), _versions(setup, recipes)),
         left_out=len(rows) - len(allowed),
     )
-    return replace(
-        citation, methods=methods_paragraph(citation, "".join(only[:1]) if len(only) == 1 else "")
-    )
+    return replace(citation, methods=methods_paragraph(citation, only[0] if len(only) == 1 else ""))
 
 
 def methods_paragraph(citation: records.Citation, recipe: str = "") -> str:
