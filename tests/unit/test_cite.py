@@ -199,20 +199,23 @@ def test_one_recipe_alone_is_cited(small_mirror):
     assert "did you mean 'quick'" in run("cite", "--recipe", "quik", *at, code=1)
 
 
-def test_identifiers_of_exclusive_data_are_marked(small_mirror):
-    """With the day of their release; only those."""
+@pytest.mark.parametrize(
+    ("day", "words"), [("2099-05-06", "exclusive until 2099-05-06"), ("2020-05-06", "exclusive")]
+)
+def test_identifiers_of_exclusive_data_are_marked(small_mirror, day, words):
+    """With the day of their release, if that has not passed; only those."""
     name = "jw01345002001_02101_00001_nrcb1"
     small_mirror.hold(
         f"{name}_uncal.fits",
         lambda path: path.write_bytes(b"x"),
         exclusive=True,
-        release_date="2099-05-06T00:00:00",
+        release_date=f"{day}T00:00:00",
     )
     small_mirror.publish("more")
 
     page = run("cite", "--mirror", small_mirror.root)
 
-    assert f"{name}  (exclusive until 2099-05-06)" in page and page.count("(exclusive") == 1
+    assert f"{name}  ({words})" in page and page.count("(exclusive") == 1
 
 
 def test_observations_are_listed_with_the_names_of_their_targets(small_mirror):
@@ -233,7 +236,9 @@ def test_observations_are_listed_with_the_names_of_their_targets(small_mirror):
     assert "1345 o001: NGC&lt;1&gt;" in site and "\x1b" not in site
 
 
-@pytest.mark.parametrize("header", ["", canonical({"meta.target.catalog_name": None})])
+@pytest.mark.parametrize(
+    "header", ["", *(canonical({"meta.target.catalog_name": odd}) for odd in (None, True, [1]))]
+)
 def test_an_observation_without_a_known_target_has_no_name(small_mirror, header):
     """The header is not recorded, or has none."""
     path = f"upstream/jw01345/o001/{EXPOSURE}_uncal.fits"

@@ -19,7 +19,9 @@ def citation_page(citation: records.Citation, all_lines: bool = False) -> Group:
     made_at = formatting.minute(citation.made_at)
     title = f"Generation {citation.generation} of {made_at}"
     parts: list[RenderableType] = [Text(title, style="bold")]
-    identifiers = [line for each in citation.observations for line in _identifiers(each)]
+    identifiers = [
+        line for each in citation.observations for line in _identifiers(each, citation.made_at)
+    ]
     heading = "Observations, by their identifiers at MAST, for a DOI"
     parts += formatting.section(heading, identifiers, all_lines)
     parts.append(Text(f"Make the DOI at {PORTAL} ({HELP}), and put it into the paragraph below"))
@@ -33,9 +35,9 @@ def citation_page(citation: records.Citation, all_lines: bool = False) -> Group:
     return Group(*parts)
 
 
-def _identifiers(observation: records.CitedObservation) -> Iterator[str]:
+def _identifiers(observation: records.CitedObservation, made_at: str) -> Iterator[str]:
     """Yield the identifiers, with the target, and which of them have exclusive data."""
-    until = f" until {observation.released[:10]}" if observation.released else ""
+    until = f" until {observation.released[:10]}" if observation.released > made_at else ""
     for name in observation.identifiers:
         is_exclusive = name in observation.exclusive
         words = [*filter(None, [observation.target]), *[f"exclusive{until}"] * is_exclusive]

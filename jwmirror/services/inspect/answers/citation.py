@@ -49,8 +49,8 @@ OF_MIRROR = ("astropy", "astroquery", "snakemake", "jwmirror")  # without recali
 class Target(msgspec.Struct, frozen=True):
     """The part of a recorded header that names the target: TARGPROP, TARGNAME."""
 
-    proposed: str | float | None = msgspec.field(default="", name="meta.target.proposer_name")
-    catalogued: str | float | None = msgspec.field(default="", name="meta.target.catalog_name")
+    proposed: object = msgspec.field(default="", name="meta.target.proposer_name")
+    catalogued: object = msgspec.field(default="", name="meta.target.catalog_name")
 
 
 def cite_generation(
@@ -145,8 +145,9 @@ def _targets(rows: Iterable[Row], entries: Entries) -> dict[Place, str]:
     targets: dict[Place, str] = {}
     for (program, observation, _), header in zip(places, headers, strict=True):
         found = parse(header, Target) if header else Target()
-        if name := found.proposed or found.catalogued:
-            targets[program, observation] = str(name)
+        names = (each for each in (found.proposed, found.catalogued) if isinstance(each, str))
+        if name := next(filter(None, names), ""):
+            targets[program, observation] = name
     return targets
 
 
