@@ -126,7 +126,7 @@ def _place(path: str) -> tuple[int | None, str]:
 
 
 def product_kinds(rows: Entries) -> tuple[records.ProductKind, ...]:
-    """Return what there is of each suffix, in the order of the stages; 0 included."""
+    """Return what there is of each suffix, in the order of the stages, kinds without files too."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     sizes: dict[str, Counter[str]] = defaultdict(Counter)
     for path, origin, size in zip(*map(rows.column, ("path", "origin", "size")), strict=True):
