@@ -207,7 +207,7 @@ class CrdsClient:
     def _contexts_near(self, context: str) -> list[str]:
         """Return the contexts whose numbers are nearest to that of one that CRDS does not have.
 
-        None if CRDS offers it, or does not say what it offers.
+        Empty if CRDS offers it, or does not say what it offers.
         """
         listed: Any = []
         with suppress(ReferencesError):

@@ -28,6 +28,15 @@ def partly_exclusive(small_mirror) -> SmallMirror:
     return small_mirror
 
 
+def found_only(mirror: SmallMirror, name: str, kind: str, **facts: int) -> None:
+    """Let the last run find an exclusive exposure that it did not publish."""
+    rows = dict(mirror.rows)
+    row = mirror.hold(f"{name}_uncal.fits", image_writer(7.0), exclusive=True, **facts)
+    mirror.rows = rows
+    change = Change(kind=kind, product=row.product)
+    mirror.record("changes.json", Poll(listings=(), changes=(change,)))
+
+
 def texts_of(site) -> str:
     """All that a site says."""
     files = [path for path in site.rglob("*") if path.suffix in (".html", ".xml", ".json")]
@@ -201,13 +210,7 @@ def test_a_mistake_of_the_site_does_not_hide_how_a_run_failed(small_mirror, monk
 
 def test_what_a_run_found_and_could_not_publish_is_exclusive_too(small_mirror):
     """Its failures are on the complete site, although no file of it is published yet."""
-    rows = dict(small_mirror.rows)
-    secret = small_mirror.hold(
-        f"{SECRET}_uncal.fits", image_writer(7.0), program=2345, exclusive=True
-    )
-    small_mirror.rows = rows
-    found = Change(kind=NEW, product=secret.product)
-    small_mirror.record("changes.json", Poll(listings=(), changes=(found,)))
+    found_only(small_mirror, SECRET, NEW, program=2345)
     failure = Failure(name=f"deep: {SECRET}", message=MEASURED)
     small_mirror.record("exposures/b1.json", Receipt(results=(), failures=(failure,)))
 
@@ -219,11 +222,8 @@ def test_what_a_run_found_and_could_not_publish_is_exclusive_too(small_mirror):
 
 def test_exclusive_files_that_a_run_found_close_an_observation(small_mirror):
     """Which has public files: nothing of the new ones is published yet."""
-    rows, other = dict(small_mirror.rows), EXPOSURE.replace("_00001_", "_00009_")
-    secret = small_mirror.hold(f"{other}_uncal.fits", image_writer(7.0), exclusive=True)
-    small_mirror.rows = rows
-    found = Change(kind=NEW, product=secret.product)
-    small_mirror.record("changes.json", Poll(listings=(), changes=(found,)))
+    other = EXPOSURE.replace("_00001_", "_00009_")
+    found_only(small_mirror, other, NEW)
     failure = Failure(name=f"deep: {other}", message=MEASURED)
     small_mirror.record("exposures/b1.json", Receipt(results=(), failures=(failure,)))
 
@@ -235,13 +235,7 @@ def test_exclusive_files_that_a_run_found_close_an_observation(small_mirror):
 
 def test_files_that_mast_withholds_are_named_on_the_one_site(small_mirror):
     """Nothing of them is in the mirror, and MAST shows their names to everybody."""
-    rows = dict(small_mirror.rows)
-    secret = small_mirror.hold(
-        f"{SECRET}_uncal.fits", image_writer(7.0), program=2345, exclusive=True
-    )
-    small_mirror.rows = rows
-    withheld = Change(kind=WITHHELD, product=secret.product)
-    small_mirror.record("changes.json", Poll(listings=(), changes=(withheld,)))
+    found_only(small_mirror, SECRET, WITHHELD, program=2345)
 
     site = write_pages(mirror=small_mirror.root).parent
 
