@@ -161,3 +161,8 @@ def percent(fraction: float) -> str:
     if fraction < 0.99 or fraction == 1:
         return f"{100 * fraction:.3g} %"
     return f"{100 * fraction:.2f} %" if fraction < 0.9999 else ">99.99 %"
+
+
+def signed_percent(change: float) -> str:
+    """Return a relative change in percent, with its sign: +27 %."""
+    return f"{100 * change:+.0f} %".replace("-", "\u2212")

@@ -10,6 +10,13 @@ UNMEASURED: Final = ""  # made by a jwmirror that did not measure
 SOUND: Final = "sound"
 CAVEAT: Final = "caveat"
 FAILED: Final = "failed"
+MEASURED_FLAGS = {  # of pixels, by their names in jwst: the quantity that is their fraction
+    "DO_NOT_USE": "do_not_use",
+    "SATURATED": "saturated",
+    "JUMP_DET": "jumps",
+    "OUTLIER": "outliers",
+}
+LARGE_NOISE_CHANGE = 0.05  # relative: above it, a change of the noise is named
 MARK, HOLD = "mark", "hold"  # what a recipe does with a result that has caveats
 
 CaveatCause = Literal[

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jwmirror.core.model.quality import MEASURED_FLAGS
 from jwmirror.pipeline.measure.arrays import (
     SAMPLE,
     flag_bits,
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
 
 SCIENCE = "SCI"
 WEIGHTS = ("WHT", "WMAP")  # of resampled images and cubes: 0 where no input has data
-FLAGS = {  # of pixels, in jwst: quantity
-    "DO_NOT_USE": "do_not_use",
-    "SATURATED": "saturated",
-    "JUMP_DET": "jumps",
-    "OUTLIER": "outliers",
-}
 WITHOUT_DATA = ("NON_SCIENCE", "REFERENCE_PIXEL")  # flags of pixels that never have data
 MOST_IMAGES = 200  # that are read; of more slits, every n-th
 
@@ -103,7 +98,7 @@ def _add_image(
     sample.count("nan", (~np.isfinite(values))[expected])
     sample.count("usable", usable[expected])
     if flags is not None:
-        for name, quantity in FLAGS.items():
+        for name, quantity in MEASURED_FLAGS.items():
             sample.count(quantity, (flags[expected] & flag_bits(name)) != 0)
     good = np.where(usable & expected, values, np.nan)
     sample.values.append(good[np.isfinite(good)])

@@ -199,7 +199,7 @@ class GenerationPage:
     context: str
     causes: tuple[str, ...]
     parameters: tuple[str, ...]  # of the causes, those about parameters
-    effects: tuple[str, ...]  # of them on pixels, a sentence for each recipe and kind of file
+    effects: tuple[str, ...]  # of all causes: on flags, noise and pixels
     counts: dict[str, int]
     parent: int | None
     marks: tuple[str, ...]

@@ -17,6 +17,7 @@ from jwmirror.report.site.records import (
     TimelineEntry,
 )
 from jwmirror.services.site.differences import DifferingFile, GenerationDifferences
+from jwmirror.services.site.effects.measured import measured_effects
 from jwmirror.services.site.made_results import MadeResults
 from jwmirror.store.rows.differences import CHANGED, MARKED, NEW
 
@@ -121,7 +122,7 @@ def generation_page(
         context=generation.facts.get("context", ""),
         causes=published_words(generation),
         parameters=parameter_causes(generation),
-        effects=tuple(effects),
+        effects=(*measured_effects(changed, results), *effects),
         counts=generation.counts,
         parent=generation.parent,
         marks=marks_of(history, number),

@@ -3,12 +3,11 @@
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from statistics import median
 
 from jwmirror.compare.pictures import (
     CHANGE,
@@ -22,20 +21,18 @@ from jwmirror.compare.pictures import (
 from jwmirror.core.files import make_private, restrict
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM
-from jwmirror.core.names import is_exposure_root, root_and_suffix
-from jwmirror.core.printing import percent
+from jwmirror.core.names import root_and_suffix
 from jwmirror.report.formatting import count
 from jwmirror.report.site.addresses import PICTURES
 from jwmirror.report.site.mosaics import Picture
 from jwmirror.services.site.differences import DifferingFile
+from jwmirror.services.site.effects.pixels import pixel_effects
 from jwmirror.services.site.page_files import SiteFolder, open_by_umask
 from jwmirror.services.site.shown_rows import ShownRow
 from jwmirror.store.rows.differences import CHANGED
 
 MOST_PAIRS = 160  # of a site: about 1,000 pictures
 MOST_OF_GENERATION = 24
-MOVED = 3  # files that are named
-SIGMA = "sigma"  # unit of differences over errors
 RUN_BUDGET_S, COMMAND_BUDGET_S = 120.0, 7_200.0  # of drawing
 
 
@@ -128,25 +125,16 @@ class SitePictures:
         return "; ".join(filter(None, words))
 
     def effects_in_generation(self, number: int) -> tuple[str, ...]:
-        """Return how much the results of a recipe changed, over what is drawn, in words.
-
-        Kinds of files are separate, because a mosaic averages many exposures.
-        """
-        changed = self.planned.changed.get(number, ())
-        recipes = sorted({pair.recipe for pair in changed} - {UPSTREAM})
+        """Return how much files changed, over what is drawn, in words; recipes before MAST."""
+        changed = group_by(self.planned.changed.get(number, ()), lambda pair: pair.recipe)
         return tuple(
-            _effect(f"recipe {recipe}, {kind}", measured)
-            for recipe in recipes
-            for kind, measured in sorted(
-                group_by(self._measured(changed, recipe), lambda each: _kind(each[0])).items()
+            words
+            for recipe in sorted(changed, key=lambda name: (name == UPSTREAM, name))
+            for words in pixel_effects(
+                "MAST" if recipe == UPSTREAM else f"recipe {recipe}",
+                [(p.filename, self.drawn[p.name]) for p in changed[recipe] if p.name in self.drawn],
             )
         )
-
-    def _measured(self, wanted: Iterable[Pair], recipe: str) -> list[tuple[str, DrawnComparison]]:
-        """Return the comparisons of a recipe that have numbers, each with its file."""
-        of_recipe = [pair for pair in wanted if pair.recipe == recipe and pair.name in self.drawn]
-        drawn = [(pair.filename, self.drawn[pair.name]) for pair in of_recipe]
-        return [(file, one) for file, one in drawn if one.fraction is not None]
 
     def of_root(self, root: str) -> tuple[tuple[str, DrawnComparison], ...]:
         """Return the comparisons of a product: with MAST's version, and of its changes.
@@ -211,43 +199,6 @@ class SitePictures:
         for name, one in self.drawn.items():
             for file in ("comparison.json", *(panel.file for panel in one.panels)):
                 yield f"{PICTURES}/{name}/{file}"
-
-
-def _kind(filename: str) -> str:
-    """Return what a file is: mosaics and the resampled images of exposures are both i2d."""
-    root, suffix = root_and_suffix(filename)
-    return f"{suffix} of {'exposures' if is_exposure_root(root) else 'combined products'}"
-
-
-def _effect(of: str, measured: Sequence[tuple[str, DrawnComparison]]) -> str:
-    """Return how much files of one kind changed."""
-    fractions = [(one.fraction or 0.0, file) for file, one in measured]
-    sizes = [(one.typical, file) for file, one in measured if one.typical and one.unit == SIGMA]
-    words = (
-        f"{of}, {count(len(measured), 'file')} compared: {_middle(fractions, percent)} of the "
-        "pixels or values changed, of those that both versions have"
-    )
-    if sizes:
-        words += f"; those that changed, by {_middle(sizes, _sigma)}"
-    moved = [f"{file} by {one.moved}" for file, one in measured if one.moved]
-    if moved:
-        more = f" and {len(moved) - MOVED} more" if len(moved) > MOVED else ""
-        files = f"{', '.join(moved[:MOVED])}{more}"
-        words += f"; in these files most pixels changed by the same amount: {files}"
-    return f"{words}."
-
-
-def _middle(values: Sequence[tuple[float, str]], in_words: Callable[[float], str]) -> str:
-    """Return the median of several files, and the file with the largest value; or the one value."""
-    if len(values) == 1:
-        return in_words(values[0][0])
-    largest, file = max(values)
-    middle = in_words(median(value for value, _ in values))
-    return f"{middle} (median; most in {file}: {in_words(largest)})"
-
-
-def _sigma(value: float) -> str:
-    return f"{value:.2g} sigma"
 
 
 def draw_pictures(

@@ -1,0 +1,61 @@
+"""How much the pixels of recalibrated files changed, from the comparisons that were drawn."""
+
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from jwmirror.compare.pictures import DrawnComparison
+from jwmirror.core.grouping import group_by
+from jwmirror.core.names import is_exposure_root, root_and_suffix
+from jwmirror.core.printing import percent
+from jwmirror.report.formatting import count
+
+MOVED = 3  # files that are named
+SIGMA = "sigma"  # unit of differences over errors
+Compared = Sequence[tuple[str, DrawnComparison]]  # each with its file
+
+
+def pixel_effects(of: str, compared: Compared) -> tuple[str, ...]:
+    """Return how much the files of one origin changed, a sentence for each kind of files.
+
+    Kinds are separate, because a mosaic averages many exposures. `of` names the origin.
+    """
+    measured = [(file, one) for file, one in compared if one.fraction is not None]
+    kinds = group_by(measured, lambda each: _kind(each[0]))
+    return tuple(_effect(f"{of}, {kind}", files) for kind, files in sorted(kinds.items()))
+
+
+def _kind(filename: str) -> str:
+    """Return what a file is: mosaics and the resampled images of exposures are both i2d."""
+    root, suffix = root_and_suffix(filename)
+    return f"{suffix} of {'exposures' if is_exposure_root(root) else 'combined products'}"
+
+
+def _effect(of: str, measured: Compared) -> str:
+    """Return how much files of one kind changed."""
+    fractions = [(one.fraction or 0.0, file) for file, one in measured]
+    sizes = [(one.typical, file) for file, one in measured if one.typical and one.unit == SIGMA]
+    words = (
+        f"{of}, {count(len(measured), 'file')} compared: {_middle(fractions, percent)} of the "
+        "pixels or values changed, of those that both versions have"
+    )
+    if sizes:
+        words += f"; those that changed, by {_middle(sizes, _sigma)}"
+    moved = [f"{file} by {one.moved}" for file, one in measured if one.moved]
+    if moved:
+        more = f" and {len(moved) - MOVED} more" if len(moved) > MOVED else ""
+        files = f"{', '.join(moved[:MOVED])}{more}"
+        words += f"; in these files most pixels changed by the same amount: {files}"
+    return f"{words}."
+
+
+def _middle(values: Sequence[tuple[float, str]], in_words: Callable[[float], str]) -> str:
+    """Return the median of several files, and the file with the largest value; or the one value."""
+    if len(values) == 1:
+        return in_words(values[0][0])
+    largest, file = max(values)
+    middle = in_words(median(value for value, _ in values))
+    return f"{middle} (median; most in {file}: {in_words(largest)})"
+
+
+def _sigma(value: float) -> str:
+    return f"{value:.2g} sigma"
