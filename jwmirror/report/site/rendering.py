@@ -104,9 +104,10 @@ def _hash(text: str) -> str:
 
 def _printable(value: object) -> object:
     """Return a value of the page, printable if it is text (but not HTML of the template)."""
-    if type(value) is not str or (value.isascii() and value.isprintable()):  # most: at once
+    if type(value) is not str:
         return value
-    return printable(value)
+    text = value.replace(" -> ", " → ") if "->" in value else value
+    return text if value.isascii() and value.isprintable() else printable(text)  # most: at once
 
 
 def _lines(texts: Iterable[str]) -> object:  # markupsafe.Markup
@@ -121,7 +122,7 @@ def _with_code(text: str) -> object:  # markupsafe.Markup
     from markupsafe import Markup, escape
 
     command, parts = Markup("<code>{}</code>"), CODE.split(printable(text))
-    shown = (command.format(p) if n % 2 else escape(p) for n, p in enumerate(parts))
+    shown = (command.format(p) if n % 2 else escape(_printable(p)) for n, p in enumerate(parts))
     return Markup("").join(shown)
 
 

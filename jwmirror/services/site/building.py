@@ -220,7 +220,7 @@ class SiteBuilder:
                 context,
                 state.results,
                 partial(self._is_hidden_file, number),
-                state.details,
+                partial(state.details, number),
                 comparisons,
                 waiting,
                 self._pictures.effects_in_generation(number),

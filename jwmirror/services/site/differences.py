@@ -1,4 +1,4 @@
-"""How the files of a generation differ from those of its parent: found once, and kept.
+"""How the files of a generation differ from those of its parent, and why: found once, and kept.
 
 Generations never change, so neither do these records. Without them, each site would be made from
 all manifests.
@@ -6,20 +6,34 @@ all manifests.
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.model import UPSTREAM
+from jwmirror.core.model.history.causes import Cause, summed_up
 from jwmirror.core.model.product import PEDIGREE
 from jwmirror.core.model.stored import GONE
+from jwmirror.planning.causes.comparison import causes_between
+from jwmirror.planning.causes.states import PublishedState
+from jwmirror.report.formatting import without_folder
+from jwmirror.services.causes.generations import lookups_of, state_of
 from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.manifest import PREFIX, Entries, entries_of
-from jwmirror.store.rows.differences import CHANGED, MARKED, NEW, REMOVED, row_differences
+from jwmirror.store.rows.differences import (
+    CHANGED,
+    MARKED,
+    NEW,
+    REMOVED,
+    RowDifferences,
+    row_differences,
+)
 
-SCHEME = 1  # of the records: 1 more with each change of what they say
+SCHEME = 2  # of the records: 1 more with each change of what they say
 MOST = {NEW: 2_000, CHANGED: 20_000, MARKED: 2_000, REMOVED: 5_000}  # files of a kind
 MARKS = ("state", "deselected", "quality", "context", f"{PREFIX}exclusive", f"{PREFIX}needs_token")
 COLUMNS = (
@@ -46,6 +60,7 @@ class DifferingFile(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     quality: str = ""  # of a result
     details: str = ""  # in words
     is_other_science: bool = False  # of a changed file: its science content differs, or may
+    causes: int = -1  # of a result: place among the causes of the generation; -1: not known
 
 
 class GenerationDifferences(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +70,11 @@ class GenerationDifferences(msgspec.Struct, frozen=True, kw_only=True):
     parent_manifest: str = ""  # sha256
     counts: dict[str, int] = {}
     files: tuple[DifferingFile, ...] = ()
+    causes: tuple[tuple[str, ...], ...] = ()  # in words: each is why some of the files differ
+
+    def causes_of(self, file: DifferingFile) -> tuple[str, ...]:
+        """Return why a result differs, traced to the root; () if that is not known."""
+        return self.causes[file.causes] if file.causes >= 0 else ()
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -78,7 +98,7 @@ class DifferenceRecords:
 
         That is so if the generation or its parent was pruned before a site was made.
         """
-        path = self._mirror / "receipts" / "site" / f"{generation.number:06d}.json"
+        path, kept = self._mirror / "receipts" / "site" / f"{generation.number:06d}.json", None
         with suppress(FileNotFoundError, StoreError, msgspec.DecodeError):
             kept = read(path, GenerationDifferences)
             if kept.scheme == SCHEME:
@@ -86,7 +106,7 @@ class DifferenceRecords:
         try:
             found = self._compute(generation)
         except StoreError:
-            return None
+            return kept  # of an earlier version of jwmirror, which says less
         write(path, found, mode=0o600)
         return found
 
@@ -102,7 +122,37 @@ class DifferenceRecords:
             *_files(REMOVED, differing.gone, nothing),
             *_files(MARKED, *differing.marked),
         )
-        return GenerationDifferences(scheme=SCHEME, counts=differing.counts, files=parts)
+        files: tuple[DifferingFile, ...] = parts
+        causes: tuple[tuple[str, ...], ...] = ()
+        if any(each.origin != UPSTREAM and each.kind != MARKED for each in parts):
+            old = state_of(parent, before) if parent else PublishedState(entries=before)
+            files, causes = self._with_causes(parts, old, state_of(generation, now), differing)
+        return GenerationDifferences(
+            scheme=SCHEME, counts=differing.counts, files=files, causes=causes
+        )
+
+    def _with_causes(
+        self,
+        files: Iterable[DifferingFile],
+        old: PublishedState,
+        new: PublishedState,
+        differing: RowDifferences,
+    ) -> tuple[tuple[DifferingFile, ...], tuple[tuple[str, ...], ...]]:
+        """Return the files, and why results among them are new, changed or gone."""
+        causes = causes_between(old, new, lookups_of(self._mirror), differing)
+        of_path: dict[str, tuple[int, ...]] = {}
+        for number, cause in enumerate(causes):
+            for path in cause.paths:
+                if not path.startswith(f"{UPSTREAM}/"):
+                    of_path[path] = (*of_path.get(path, ()), number)
+        places: dict[tuple[int, ...], int] = {}
+        found = []
+        for file in files:
+            numbers = of_path.get(file.path) if file.kind != MARKED else None
+            place = places.setdefault(numbers, len(places)) if numbers else -1
+            found.append(structs.replace(file, causes=place) if numbers else file)
+        words = (_in_words(causes[number] for number in numbers) for numbers in places)
+        return tuple(found), tuple(words)
 
     def _entries(self, generation: StoredGeneration) -> Entries:
         """Return the rows of a generation; the two that were read last are not read again."""
@@ -111,6 +161,15 @@ class DifferenceRecords:
                 del self._rows[next(iter(self._rows))]
             self._rows[generation.number] = generation.entries()
         return self._rows[generation.number]
+
+
+def _in_words(causes: Iterable[Cause]) -> tuple[str, ...]:
+    """Return the causes of one file in words, without the number of all files that differ."""
+    alone = (
+        replace(cause, files=cause.own if cause.content else 0, results=0, paths=())
+        for cause in causes
+    )
+    return tuple(without_folder(str(cause)) for cause in summed_up(alone))
 
 
 def _files(kind: str, old: Entries, new: Entries) -> Iterator[DifferingFile]:

@@ -67,12 +67,13 @@ def product_page(
     pages: Mapping[str, str],
     comparisons: Sequence[tuple[str, object]],
     waiting: str,
-    details: Callable[[DifferingFile], str],
+    details: Callable[[int, DifferingFile], str],
     is_public: bool,
 ) -> ProductPage:
     """Return the page of a root; `rows` and `events` are those that the site may show.
 
-    `entries` are the rows of results with caveats, by path. `details` says how two versions differ.
+    `entries` are the rows of results with caveats, by path. `details` says how two versions
+    differ in a generation.
     """
     place = rows[0].place if rows else _place(events)
     own = [row for row in rows if row.is_upstream]
@@ -85,7 +86,7 @@ def product_page(
         upstream=tuple(root_lines(own, lambda name: "", results.made_by, is_public)),
         results=_versions(rows, results, entries, pages),
         history=tuple(
-            _event(number, made_at, each, details(each)) for number, made_at, each in shown
+            _event(number, made_at, each, details(number, each)) for number, made_at, each in shown
         ),
         history_in_all=len(events.events),
         since="" if shown else "No version of these files was replaced.",

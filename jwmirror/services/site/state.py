@@ -1,5 +1,6 @@
 """The state of a mirror from which its sites are made: read once, for both."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -197,27 +198,35 @@ class MirrorState:
 
     # ---- how versions differ -------------------------------------------------------------------
 
-    def details(self, file: DifferingFile) -> str:
-        """Return how two versions of a file differ, in words."""
-        words = [file.details] if file.details else []
+    def details(self, number: int, file: DifferingFile) -> str:
+        """Return how two versions of a file differ in a generation, or why, in words."""
+        words, differing = [file.details] if file.details else [], self.differing[number]
+        causes = differing.causes_of(file) if differing else ()
         if file.kind == CHANGED and file.origin == UPSTREAM:
             change = kept_change(self.root, file.old, file.new)
             words += [_content(change)] if change else []
+        elif causes:
+            words += _first(causes)
         elif file.kind == CHANGED:
             words += self.reasons(file.old_key, file.key)
         return "; ".join(words)
 
     def _reasons(self, old: str, new: str) -> tuple[str, ...]:
+        """Return how the records of two results differ, where the causes are not known.
+
+        That is so if a generation was pruned before this version of jwmirror wrote the site.
+        """
         before, after = self.results.record(old), self.results.record(new)
         if old == new or before is None or after is None:
             return ()
-        words = list(
-            dict.fromkeys(
-                words_of(each) for each in differences(before.derivation, after.derivation)
-            )
-        )
-        more = [f"and {len(words) - REASONS} more"] if len(words) > REASONS else []
-        return (*words[:REASONS], *more)
+        found = differences(before.derivation, after.derivation)
+        return _first(tuple(dict.fromkeys(map(words_of, found))))
+
+
+def _first(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the first of several reasons, and how many more there are."""
+    more = [f"and {len(words) - REASONS} more"] if len(words) > REASONS else []
+    return (*words[:REASONS], *more)
 
 
 def _content(change: ContentChange) -> str:
