@@ -101,6 +101,17 @@ def gwcs_sky(hdus: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> Sky | Non
         return None
 
 
+def sky_position(hdus: Mapping[str, Any], x: float, y: float) -> tuple[float, float] | None:
+    """Return right ascension and declination (degrees) of a pixel of SCI, counted from 0.
+
+    They are by the coordinates of FITS; None without a celestial WCS.
+    """
+    sky = _fits_sky(hdus, np.array([x]), np.array([y]))
+    if sky is None or not np.isfinite(sky).all():
+        return None
+    return float(sky[0][0]), float(sky[1][0])
+
+
 def _fits_sky(hdus: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> Sky | None:
     """Return the coordinates of pixels by the FITS header of SCI; None if it has none."""
     if (wcs := _celestial_wcs(hdus)) is None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from astropy.wcs import WCS
 
 import jwmirror
 from jwmirror.compare.pictures import FileRow, Pair, draw, draw_all, many, pairs
@@ -103,6 +104,29 @@ def test_pairs_are_of_two_contents():
     assert pairs(now, now) == pairs(now)
 
 
+def test_mosaics_of_recipes_are_compared_with_each_other():
+    """Not exposures, and not versions of equal content; after MAST's and the user's change."""
+    now = [
+        row(MOSAIC, "upstream", "m"),
+        row(MOSAIC, "quick", "q", "1"),
+        row(MOSAIC, "deep", "d", "2"),
+        row(MOSAIC, "late", "l", "2"),
+        *(row(RATE, recipe, f"r{recipe}", recipe) for recipe in ("deep", "quick")),
+    ]
+
+    of_recipes = [pair for pair in pairs(now) if pair.kind == "recipes"]
+
+    assert [(p.versus, p.recipe, p.old, p.new) for p in of_recipes] == [
+        ("deep", "quick", "d", "q"),
+        ("late", "quick", "l", "q"),
+    ]
+    assert {pair.title for pair in pairs(now)[:3]} == {
+        f"MAST and recipe {recipe}" for recipe in ("deep", "late", "quick")
+    }
+    assert of_recipes[0].title == "recipe deep and recipe quick"
+    assert len({pair.name for pair in pairs(now)}) == len(pairs(now)) == 5
+
+
 def test_the_folder_of_a_pair_has_a_safe_name_of_its_own():
     """Whatever the name of the file; another one for each pair of versions."""
     odd = pair_of("../../Ä b\x1b_i2d.fits").name
@@ -164,6 +188,8 @@ def test_a_change_of_few_pixels_has_its_largest_one(tmp_path):
 
     assert "of the pixels with a value in both versions changed, by" in mosaic.summary
     assert numbers(mosaic)["largest difference"] == "\u22122"
+    assert (mosaic.largest.value, mosaic.largest.unit) == (-2.0, "")
+    assert mosaic.largest.place.startswith("x 11, y 11 (counted from 1), RA ")
     assert not [name for name in numbers(mosaic) if "16, 50, 84" in name]
     assert (mosaic.typical, mosaic.unit, mosaic.moved) == (4.0, "sigma", "")
     (share,) = [item for item in mosaic.statistics if item.name == "pixels that differ"]
@@ -283,6 +309,37 @@ def test_a_shift_by_whole_pixels_is_undone(tmp_path):
     assert mosaic.summary == "all pixels with a value in both versions are equal"
     assert "aligned by a shift of -7, -4 whole pixels (x, y)" in mosaic.notes[0]
     assert "difference.png" in [panel.file for panel in mosaic.panels]
+
+
+def test_the_largest_difference_is_at_a_place_of_the_new_image(tmp_path):
+    """Its pixel is counted from 1, and has the coordinates of the header."""
+    toy = Toy()
+    toy.hdus["SCI"].data[9, 4] += 8.0
+    toy.write(tmp_path / "old")
+    shifted(tmp_path / "new", 4, 7)
+
+    largest = drawn(tmp_path, MOSAIC).largest
+
+    ra, dec = WCS(fits.getheader(tmp_path / "new", "SCI")).all_pix2world(11, 13, 0)
+    assert largest.value == -8.0
+    assert largest.place == (
+        f"x 12, y 14 (counted from 1), RA {ra:.6f}, Dec {dec:+.6f} degrees".replace("-", "\u2212")
+    )
+
+
+@pytest.mark.parametrize(
+    ("shift", "has_lobes"), [(0.0, False), (0.02, False), (0.3, True), (7.08, True)]
+)
+def test_a_shift_by_a_part_of_a_pixel_explains_lobes_at_stars(shift, has_lobes, tmp_path):
+    """The images are compared pixel by pixel, so a star is at another place in the two."""
+    Toy().write(tmp_path / "old")
+    Toy().card("CRPIX1", SKY["CRPIX1"] + shift, "SCI").write(tmp_path / "new")
+
+    notes = " ".join(drawn(tmp_path, MOSAIC).notes)
+
+    assert ("at a star, the difference then has a positive and a negative lobe" in notes) == (
+        has_lobes
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from jwmirror.compare.pictures import DrawnComparison, FileRow, pairs
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import write_bytes
 from jwmirror.core.model import Poll, Recipe, Where, write
@@ -21,7 +22,7 @@ from jwmirror.core.model.run import Stop
 from jwmirror.services.run.site import write_site
 from jwmirror.services.site.differences import DifferingFile
 from jwmirror.services.site.made_results import MadeResults
-from jwmirror.services.site.pictures import SitePictures, planned_pairs
+from jwmirror.services.site.pictures import PlannedPairs, SitePictures, planned_pairs
 from jwmirror.store import runs
 from jwmirror.store.access import exclusive_site, public_site
 from jwmirror.store.generations import Generations
@@ -595,6 +596,76 @@ def test_a_generation_says_what_parameters_did_to_pixels(small_mirror):
     words = "recipe deep, i2d of combined products, 1 file compared: 100 % of the pixels or values"
     assert f"{words} changed, of those that both versions have" in page.text
     assert f"most pixels changed by the same amount: {MOSAIC}_i2d.fits by" in page.text
+    assert re.search(rf"; largest difference \S+, in {MOSAIC}_i2d.fits at x \d+, y \d+ ", page.text)
+
+
+def test_versions_of_two_recipes_are_compared(small_mirror):
+    """On the page of the mosaic, to which the page of mosaics links."""
+    path = f"recalibrated/deep/jw01345/o001/{MOSAIC}_i2d.fits"
+    sha256, size = small_mirror.take(image_writer(2.2))
+    quick = {"path": path.replace("deep", "quick"), "origin": "quick", "identity": "2e" * 32}
+    row = replace(small_mirror.rows[path], sha256=sha256, size=size, **quick)
+    small_mirror.rows[row.path] = row
+    small_mirror.publish("two recipes")
+
+    site = write_site(mirror=small_mirror.root).parent
+
+    page, mosaics = Page(site / f"products/{MOSAIC}.html"), Page(site / "mosaics.html")
+    assert f"{MOSAIC}_i2d.fits: recipe deep and recipe quick" in page.text
+    (link,) = [each for each in mosaics.addresses if each.startswith(f"products/{MOSAIC}.html#")]
+    assert link.partition("#")[2] in page.ids and broken_links(site) == []
+
+
+def test_two_recipes_are_not_compared_on_the_public_site_if_one_is_exclusive(exclusive_mirror):
+    """The complete site compares them."""
+    path = f"recalibrated/deep/jw01345/o001/{MOSAIC}_i2d.fits"
+    sha256, size = exclusive_mirror.take(image_writer(2.2))
+    secret = next(row for row in exclusive_mirror.rows.values() if SECRET in row.path and row.key)
+    quick = {"path": path.replace("deep", "quick"), "origin": "quick", "identity": "2e" * 32}
+    row = replace(exclusive_mirror.rows[path], sha256=sha256, size=size, key=secret.key, **quick)
+    exclusive_mirror.rows[row.path] = row
+    exclusive_mirror.publish("two recipes")
+
+    complete = write_site(mirror=exclusive_mirror.root).parent
+
+    words = "recipe deep and recipe quick"
+    assert words in Page(complete / f"products/{MOSAIC}.html").text
+    public = public_site(exclusive_mirror.root)
+    assert not [path for path in public.rglob("*.html") if words in Page(path).text]
+    assert broken_links(public) == []
+
+
+def test_of_many_recipes_some_are_compared():
+    """And the rest is counted; comparisons with MAST's are drawn first."""
+    names = [f"recipe{number}" for number in range(6)]
+    now = [FileRow(f"a/jw01345/o001/{MOSAIC}_i2d.fits", name, name, "") for name in names]
+
+    planned = PlannedPairs(of_now=pairs(now), changed={})
+
+    assert len(planned.of_now) == 15 and len(planned.drawn) == 6
+    words = SitePictures(planned=planned, drawn={}).waiting_of_root(MOSAIC)
+    assert words.startswith("6 comparisons not drawn yet") and "9 more comparisons" in words
+
+
+def test_weights_are_explained_where_both_images_are_compared():
+    """The image of the exposure, and the resampled one."""
+    now = [
+        FileRow(f"a/jw01345/o001/{EXPOSURE}_{suffix}.fits", origin, origin + suffix, "")
+        for suffix in ("cal", "i2d")
+        for origin in ("upstream", "deep")
+    ]
+    planned = PlannedPairs(of_now=pairs(now), changed={})
+    done = {
+        pair.name: DrawnComparison(version=1, name=pair.name, kind="mast", title="")
+        for pair in planned.of_now
+    }
+
+    explained = [
+        SitePictures(planned=planned, drawn=drawn).weights_of_root(EXPOSURE)
+        for drawn in (done, dict([*done.items()][:1]))
+    ]
+
+    assert "inverse of the read-noise variance" in explained[0] and explained[1] == ""
 
 
 def test_comparisons_that_a_generation_leaves_out_are_counted():

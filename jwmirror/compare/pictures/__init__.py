@@ -6,6 +6,7 @@ from jwmirror.compare.pictures.pairing import pairs, suffix_of
 from jwmirror.compare.pictures.records import (
     CHANGE,
     MAST,
+    RECIPES,
     DrawnComparison,
     DrawnPanel,
     FileRow,
@@ -16,6 +17,7 @@ from jwmirror.compare.pictures.records import (
 __all__ = [
     "CHANGE",
     "MAST",
+    "RECIPES",
     "DrawnComparison",
     "DrawnPanel",
     "FileRow",

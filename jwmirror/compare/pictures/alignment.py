@@ -9,6 +9,7 @@ import numpy as np
 from jwmirror.compare.sky import north_of_up, pixel_offsets
 
 SAME = 0.1  # pixels that places may be apart and count as the same
+LOBES = "at a star, the difference then has a positive and a negative lobe"
 NEAR = 0.5  # pixels that images of one shape may be shifted and are still compared as they are
 
 
@@ -59,7 +60,7 @@ def _by_offsets(
     largest = float(max(np.abs(x).max(), np.abs(y).max()))
     if old_shape == new_shape and largest < NEAR:
         moved = f"the sky is shifted by {largest:.2g} pixels under the pixels"
-        note = f"{moved}, which are compared one by one"
+        note = f"{moved}, which are compared one by one: {LOBES}"
         return _as_they_are(new_shape, *([note] if largest > SAME / 2 else []))
     if turn > 2 * SAME:
         return _apart(
@@ -68,11 +69,16 @@ def _by_offsets(
     whole = np.round(shift)
     if np.abs(shift - whole).max() > SAME:
         return _apart(f"the pixel grids are {shift[1]:.2f}, {shift[0]:.2f} pixels (x, y) apart")
-    return _common_part(int(whole[0]), int(whole[1]), old_shape, new_shape)
+    is_between = np.abs(shift - whole).max() > SAME / 2
+    return _common_part(int(whole[0]), int(whole[1]), old_shape, new_shape, is_between)
 
 
 def _common_part(
-    down: int, right: int, old_shape: tuple[int, ...], new_shape: tuple[int, ...]
+    down: int,
+    right: int,
+    old_shape: tuple[int, ...],
+    new_shape: tuple[int, ...],
+    is_between: bool,
 ) -> Alignment:
     """Return the part in which new pixel (y, x) is old pixel (y + down, x + right)."""
     new_start = max(0, -down), max(0, -right)
@@ -83,6 +89,7 @@ def _common_part(
         return _apart("the images show different parts of the sky")
     shift = f"aligned by a shift of {right}, {down} whole pixels (x, y)"
     note = f"{shift}; the common part of {width} x {height} pixels is shown"
+    note += f"; the rest of the shift is less than a pixel: {LOBES}" if is_between else ""
     return Alignment(old_start, new_start, (height, width), (note,))
 
 

@@ -10,6 +10,7 @@ from jwmirror.compare.pictures.records import (
     VERSION,
     DrawnComparison,
     DrawnPanel,
+    LargestDifference,
     Pair,
     Statistic,
 )
@@ -32,6 +33,7 @@ class Drawing:
     fraction: float | None = None
     typical: float | None = None
     unit: str = ""
+    largest: LargestDifference | None = None
     moved: str = ""
     panels: list[DrawnPanel] = field(default_factory=list)
     statistics: list[Statistic] = field(default_factory=list)
@@ -57,8 +59,7 @@ class Drawing:
 
     def state_percentiles(self, name: str, values: np.ndarray, unit: str) -> None:
         """Add the percentiles of finite values; where few are not 0, the largest one instead."""
-        differing = np.count_nonzero(values)
-        if differing and differing < FEW * len(values):
+        if are_few(values):
             largest = f"{values[np.argmax(np.abs(values))]:.3g}".replace("-", "\u2212")
             self.state(f"largest {name}", largest, unit)
         elif len(values):
@@ -97,12 +98,18 @@ class Drawing:
             fraction=self.fraction,
             typical=self.typical,
             unit=self.unit,
+            largest=self.largest,
             moved=self.moved,
             panels=tuple(self.panels),
             statistics=tuple(self.statistics),
             notes=tuple(printable(note) for note in self.notes),
             is_thumbnail=self.is_thumbnail,
         )
+
+
+def are_few(values: np.ndarray) -> bool:
+    """Return whether so few values are not 0 that percentiles of all say nothing."""
+    return bool(0 < np.count_nonzero(values) < FEW * len(values))
 
 
 def unit_of(text: object) -> str:

@@ -65,7 +65,7 @@ def _draw_mosaic(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus) -> None:
     draw_maps(drawing, result.maps, unit, ENLARGED_SIDE)
     draw_histogram(drawing, result, unit)
     _state_inputs(drawing, old_hdus, new_hdus)
-    describe(drawing, result, unit)
+    describe(drawing, result, unit, new_hdus)
     drawing.note(*alignment.notes, orientation(new_hdus, shapes[1]), result.maps.in_words)
 
 
@@ -82,7 +82,7 @@ def _draw_cube(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus) -> None:
         where = f"at {_wavelength(new_hdus, plane)}"
         draw_maps(drawing, result.plane, unit, CUBE_SIDE, where, "slice-")
     draw_histogram(drawing, result, unit)
-    describe(drawing, result, unit)
+    describe(drawing, result, unit, new_hdus)
     drawing.note(*alignment.notes, orientation(new_hdus, shapes[1]), result.planes_in_words)
 
 
@@ -94,7 +94,7 @@ def _draw_exposure(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus, on_sky: boo
     result = read_pair(old_hdus, new_hdus, name, alignment, side)
     unit = _unit(new_hdus, name)
     draw_strip(drawing, result.maps, unit, side)
-    describe(drawing, result, unit)
+    describe(drawing, result, unit, new_hdus if on_sky else None)
     if (flags := flag_changes(old_hdus, new_hdus, name)) is not None:
         drawing.state("pixels with other flags", f"{flags[0]:,}", "; ".join(flags[1]))
     if images > 1:

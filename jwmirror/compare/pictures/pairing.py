@@ -1,8 +1,10 @@
 """The pairs of versions that are compared, decided by the rows of two generations."""
 
 from collections.abc import Iterable, Iterator
+from itertools import combinations
 
-from jwmirror.compare.pictures.records import CHANGE, MAST, FileRow, Pair, PairKind
+from jwmirror.compare.pictures.records import CHANGE, MAST, RECIPES, FileRow, Pair, PairKind
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.core.names import candidate_of, root_and_suffix
 
@@ -15,6 +17,7 @@ SUFFIXES = {
     ".ecsv": LIGHT_CURVES,
 }
 ORDER = (*MOSAICS, *CUBES, *SPECTRA, *LIGHT_CURVES, *RECTIFIED, *EXPOSURES)
+KINDS = (CHANGE, MAST, RECIPES)  # of pairs of one file, in this order
 Row = Entry | FileRow
 
 
@@ -22,14 +25,14 @@ def pairs(rows_now: Iterable[Row], rows_before: Iterable[Row] = ()) -> tuple[Pai
     """Return the pairs of a generation, and of the one before it; the most important first.
 
     A result is compared with MAST's version of the file, and with its former version. A file of
-    MAST is compared with its former version. Versions of equal bytes, or of equal science identity,
-    are no pair.
+    MAST is compared with its former version. Mosaics and cubes of different recipes are compared
+    with each other. Versions of equal bytes, or of equal science identity, are no pair.
     """
     rows = [row for row in rows_now if suffix_of(row.path)]
     upstream = {_filename(row): row for row in rows if row.origin == UPSTREAM}
     before = {(row.origin, _filename(row)): row for row in rows_before if suffix_of(row.path)}
-    made = _pairs(rows, upstream, before)
-    return tuple(sorted(set(made), key=_importance))
+    made = {*_pairs(rows, upstream, before), *_of_recipes(rows)}
+    return tuple(sorted(made, key=_importance))
 
 
 def suffix_of(path: str) -> str:
@@ -55,6 +58,20 @@ def _pairs(
             yield _pair(MAST, upstream[filename], row)
 
 
+def _of_recipes(rows: Iterable[Row]) -> Iterator[Pair]:
+    combined = (
+        row
+        for row in rows
+        if row.origin != UPSTREAM
+        and suffix_of(row.path) in (*MOSAICS, *CUBES)
+        and not is_of_exposure(_filename(row))
+    )
+    for versions in group_by(combined, _filename).values():
+        for old, new in combinations(sorted(versions, key=lambda row: row.origin), 2):
+            if old.origin != new.origin and _differ(old, new):
+                yield _pair(RECIPES, old, new)
+
+
 def _differ(old: Row, new: Row) -> bool:
     return old.sha256 != new.sha256 and not (old.identity and old.identity == new.identity)
 
@@ -66,14 +83,15 @@ def _pair(kind: PairKind, old: Row, new: Row) -> Pair:
         recipe=new.origin,
         old=old.sha256,
         new=new.sha256,
+        versus=old.origin if kind == RECIPES else "",
     )
 
 
-def _importance(pair: Pair) -> tuple[bool, int, str, bool, str]:
+def _importance(pair: Pair) -> tuple[bool, int, str, int, str, str]:
     """Return the order of drawing: by kind and name; the user's own change before MAST's."""
     name = pair.filename
     kind = is_of_exposure(name), ORDER.index(suffix_of(name))
-    return *kind, name, pair.kind == MAST, pair.recipe
+    return *kind, name, KINDS.index(pair.kind), pair.versus, pair.recipe
 
 
 def is_of_exposure(filename: str) -> bool:

@@ -1,12 +1,13 @@
 """Pictures, statistics and words of two versions of a mosaic, a cube or an exposure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from jwmirror.compare.pictures.builder import IN_BOTH, SIGMA, Drawing
-from jwmirror.compare.pictures.pixels import ImageResult, MapSet
-from jwmirror.compare.pictures.records import CHANGE
+from jwmirror.compare.pictures.builder import IN_BOTH, SIGMA, Drawing, are_few
+from jwmirror.compare.pictures.pixels import ImageResult, MapSet, PixelTotals
+from jwmirror.compare.pictures.records import CHANGE, LargestDifference
 from jwmirror.compare.pictures.rendering.lineplots import histogram
 from jwmirror.compare.pictures.rendering.palettes import (
     DIVERGING,
@@ -26,6 +27,7 @@ from jwmirror.compare.pictures.rendering.stretches import (
     median_and_scatter,
     ratio_stretch,
 )
+from jwmirror.compare.sky import sky_position
 
 VALUED = f"pixels {IN_BOTH}"
 OFFSET = 3  # scatters of the differences, above which most pixels differ alike
@@ -127,8 +129,13 @@ def _typical(pixels: np.ndarray, unit: str) -> str:
     return f"half of the area within {np.median(sizes):.2g} {unit}".strip()
 
 
-def describe(drawing: Drawing, result: ImageResult, unit: str) -> None:
-    """Add the statistics of two images to the table, and the change in one line."""
+def describe(
+    drawing: Drawing, result: ImageResult, unit: str, on_sky: Mapping[str, Any] | None = None
+) -> None:
+    """Add the statistics of two images to the table, and the change in one line.
+
+    `on_sky` are the HDUs of the new file by name, if its images are resampled.
+    """
     totals, counts = result.totals, result.totals.counts
     for name, sample in (("background", 0), ("scatter", 1)):
         both = [totals.sample(version) for version in ("old", "new")]
@@ -141,7 +148,9 @@ def describe(drawing: Drawing, result: ImageResult, unit: str) -> None:
         numbers = f"{counts.old_nan:,} \u2192 {counts.new_nan:,}"
         where = f"({counts.lost:,} more, {counts.gained:,} fewer)"
         drawing.state("pixels without value", numbers, where)
-    drawing.state_percentiles("difference", totals.sample("delta"), unit)
+    if not are_few(totals.sample("delta")):
+        drawing.state_percentiles("difference", totals.sample("delta"), unit)
+    _state_largest(drawing, totals, unit, on_sky)
     if result.has_errors:
         drawing.state_percentiles("difference over error", totals.sample("ratio"), SIGMA)
     else:
@@ -152,6 +161,23 @@ def describe(drawing: Drawing, result: ImageResult, unit: str) -> None:
     drawing.summarize(VALUED, counts.changed, counts.pixels, sizes, unit)
     if only_one := counts.gained + counts.lost:
         drawing.summary += f"; {only_one:,} have a value in one version only"
+
+
+def _state_largest(
+    drawing: Drawing, totals: PixelTotals, unit: str, on_sky: Mapping[str, Any] | None
+) -> None:
+    """Add the pixel that differs most, with its place."""
+    pixel, values = totals.largest, totals.sample("new")
+    if pixel is None or not len(values):
+        return
+    plane = [f"plane {' '.join(str(number + 1) for number in pixel.plane)}"] if pixel.plane else []
+    words = [*plane, f"x {pixel.x + 1}, y {pixel.y + 1} (counted from 1)"]
+    if on_sky is not None and (sky := sky_position(on_sky, pixel.x, pixel.y)):
+        words.append(f"RA {sky[0]:.6f}, Dec {sky[1]:+.6f} degrees".replace("-", "\u2212"))
+    place, median = ", ".join(words), float(np.median(values))
+    drawing.largest = LargestDifference(value=pixel.value, unit=unit, place=place, median=median)
+    value = f"{pixel.value:+.4g}".replace("-", "\u2212")
+    drawing.state("largest difference", value, f"{unit}, at {place}".removeprefix(", "))
 
 
 def _state_offset(drawing: Drawing, deltas: np.ndarray, unit: str) -> None:

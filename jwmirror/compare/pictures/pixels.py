@@ -71,11 +71,22 @@ def step_for(height: int, width: int, side: int) -> int:
     return max(1, -(-max(height, width) // side))
 
 
+@dataclass(frozen=True)
+class LargestPixel:
+    """The pixel that differs most, in the new image; places are counted from 0."""
+
+    value: float  # new - old
+    plane: tuple[int, ...]
+    y: int
+    x: int
+
+
 @dataclass
 class PixelTotals:
     """Counts of pixels, and samples of their values; `add` is called for parts of both images."""
 
     expected: int = 0  # pixels of all parts
+    largest: LargestPixel | None = None
     counts: PixelCounts = field(default_factory=PixelCounts)
     samples: dict[str, list[np.ndarray]] = field(default_factory=dict)
     _position: int = 0
@@ -89,6 +100,14 @@ class PixelTotals:
         parts = {"old": old, "new": new, "delta": delta, "ratio": ratio}
         for name, values in parts.items():
             self.samples.setdefault(name, []).append(values.ravel()[start::every].copy())
+
+    def add_largest(self, delta: np.ndarray, plane: tuple[int, ...], y: int, x: int) -> None:
+        """Keep the pixel that differs most; that of delta[0, 0] is at y, x of the new image."""
+        sizes = np.nan_to_num(np.abs(delta))
+        row, column = divmod(int(np.argmax(sizes)), delta.shape[1])
+        if sizes[row, column] > (abs(self.largest.value) if self.largest else 0):
+            value = float(delta[row, column])
+            self.largest = LargestPixel(value, plane, y + row, x + column)
 
     def sample(self, name: str) -> np.ndarray:
         """Return the sampled finite values of "old", "new", "delta" or "ratio"."""
@@ -190,7 +209,9 @@ def read_pair(
     for number in chosen:
         images = (old, new, *(errors or ()))
         for first, parts in _strips(images, planes[number], alignment, step):
-            _add(parts, first, totals, [maps, alone] if number == plane else [maps])
+            delta = _add(parts, first, totals, [maps, alone] if number == plane else [maps])
+            y, x = alignment.new
+            totals.add_largest(delta, planes[number], y + first, x)
     has_errors = errors is not None
     lone = alone.done(has_errors) if plane >= 0 else None
     return ImageResult(maps.done(has_errors), lone, totals, has_errors, len(chosen), every)
@@ -218,7 +239,8 @@ def _native(pixels: np.ndarray) -> np.ndarray:
     return pixels.astype(kind)
 
 
-def _add(parts: list[np.ndarray], first: int, totals: PixelTotals, maps: list[_Maps]) -> None:
+def _add(parts: list[np.ndarray], first: int, totals: PixelTotals, maps: list[_Maps]) -> np.ndarray:
+    """Add a part of both images; return new - old."""
     old, new, *errors = parts
     delta = subtract(new, old)
     ratio = over_error(delta, *errors) if errors else np.full(delta.shape, np.nan)
@@ -229,6 +251,7 @@ def _add(parts: list[np.ndarray], first: int, totals: PixelTotals, maps: list[_M
         each.difference.add(first, delta)
         if errors:
             each.ratio.add(first, ratio)
+    return delta
 
 
 def _read_apart(old: "ImageHDU", new: "ImageHDU", side: int, every: int) -> ImageResult:

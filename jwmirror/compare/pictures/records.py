@@ -7,14 +7,15 @@ from typing import Literal, NamedTuple
 from jwmirror.core.jsonio import digest
 from jwmirror.core.model import UPSTREAM
 
-VERSION = 3  # of the drawings: 1 more with each change of them; kept ones are drawn again
+VERSION = 4  # of the drawings: 1 more with each change of them; kept ones are drawn again
 RECORD = "comparison.json"  # in the folder of a pair
 MAX_STEM = 120  # characters of a file name in the name of a folder
 _UNSAFE = re.compile(r"[^a-z0-9_-]+")
 
-PairKind = Literal["mast", "change"]
+PairKind = Literal["mast", "change", "recipes"]
 MAST: Literal["mast"] = "mast"
 CHANGE: Literal["change"] = "change"
+RECIPES: Literal["recipes"] = "recipes"
 
 
 class FileRow(NamedTuple):
@@ -31,7 +32,8 @@ class Pair:
     """Two versions of one product that are compared.
 
     Of kind "mast": MAST's version, and that of a recipe. Of kind "change": the versions of the
-    generation before and of this one, of a recipe or of MAST ("upstream").
+    generation before and of this one, of a recipe or of MAST ("upstream"). Of kind "recipes": the
+    versions of two recipes.
     """
 
     kind: PairKind
@@ -39,24 +41,29 @@ class Pair:
     recipe: str  # or "upstream"
     old: str  # sha256
     new: str
+    versus: str = ""  # of kind "recipes": the recipe of the old version
 
     @property
     def name(self) -> str:
         """The name of its folder: the same for the same two versions, and safe in any folder."""
         stem = _UNSAFE.sub("_", self.filename.rpartition(".")[0].lower())[:MAX_STEM]
-        terms = (self.kind, self.filename, self.recipe, self.old, self.new)
+        versus = (self.versus,) if self.versus else ()
+        terms = (self.kind, self.filename, self.recipe, self.old, self.new, *versus)
         return f"{stem.strip('_-') or 'file'}-{digest(terms)[:16]}"
 
     @property
     def labels(self) -> tuple[str, str]:
         """Names of the two versions: MAST and recipe deep; before and after."""
-        return ("MAST", f"recipe {self.recipe}") if self.kind == MAST else ("before", "after")
+        if self.kind == CHANGE:
+            return "before", "after"
+        first = f"recipe {self.versus}" if self.kind == RECIPES else "MAST"
+        return first, f"recipe {self.recipe}"
 
     @property
     def title(self) -> str:
         """The comparison in a few words."""
-        if self.kind == MAST:
-            return f"MAST and recipe {self.recipe}"
+        if self.kind != CHANGE:
+            return " and ".join(self.labels)
         return (
             "MAST before and after"
             if self.recipe == UPSTREAM
@@ -94,6 +101,16 @@ class Statistic:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LargestDifference:
+    """The pixel that differs most."""
+
+    value: float  # new - old, in `unit`
+    unit: str
+    place: str  # in words: pixel, and right ascension and declination if they are known
+    median: float  # of the new image
+
+
+@dataclass(frozen=True, kw_only=True)
 class DrawnComparison:
     """A comparison in pictures, numbers and words; without pictures, the notes say why.
 
@@ -108,6 +125,7 @@ class DrawnComparison:
     fraction: float | None = None  # of the values that differ; None: they cannot be compared
     typical: float | None = None  # median of |difference| where there is one, in `unit`
     unit: str = ""
+    largest: LargestDifference | None = None  # of images, if a pixel differs
     moved: str = ""  # by how much most pixels differ alike, as if the background moved
     panels: tuple[DrawnPanel, ...] = ()
     statistics: tuple[Statistic, ...] = ()

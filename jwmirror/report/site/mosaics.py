@@ -43,6 +43,7 @@ class Mosaic:
     advice: str
     versions: tuple[MosaicVersion, ...]
     hidden: int = 0  # recalibrated versions of exclusive data
+    compared: str = ""  # where on its page versions of two recipes are compared
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -305,6 +305,7 @@ class ProductPage:
     comparisons: tuple[
         tuple[str, object], ...
     ] = ()  # the generation in words; as in GenerationPage
+    weights: str = ""  # why resampled images differ otherwise than exposures
     waiting: str = ""
 
 

@@ -250,6 +250,7 @@ class SiteBuilder:
                     self._state.doubtful,
                     self._product_pages,
                     comparisons,
+                    self._pictures.weights_of_root(root),
                     waiting,
                     self._state.details,
                     self._is_public,
@@ -328,6 +329,7 @@ class SiteBuilder:
             recommended=recommended_paths(self._state.entries, outdated),
             hidden=self._is_hidden_row,
             pictures=self._pictures.of_file,
+            compared=self._pictures.of_recipes,
             is_public=self._is_public,
         )
         return mosaics_of(self._state.rows, context)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jwmirror.compare.pictures import (
     CHANGE,
+    RECIPES,
     DrawnComparison,
     FileRow,
     Pair,
@@ -33,6 +34,14 @@ from jwmirror.store.rows.differences import CHANGED
 
 MOST_PAIRS = 160  # of a site: about 1,000 pictures
 MOST_OF_GENERATION = 24
+MOST_OF_RECIPES = 6  # of one file: all of four recipes
+AVERAGED, NOT_AVERAGED = ("i2d", "s2d"), ("cal", "calints")  # by resample, with weights
+WEIGHTS = (
+    "The largest difference of a resampled image (i2d, s2d) may have another size or sign than "
+    "that of the exposure (cal): resample averages the pixels that overlap, with weights that are "
+    "by default the inverse of the read-noise variance, and 0 where DO_NOT_USE is set; so if other "
+    "jumps are flagged, the weight of a pixel changes with its value."
+)
 RUN_BUDGET_S, COMMAND_BUDGET_S = 120.0, 7_200.0  # of drawing
 
 
@@ -50,8 +59,17 @@ class PlannedPairs:
     def drawn(self) -> tuple[Pair, ...]:
         """Those that are drawn: of the newest generation first, then of now, then older ones."""
         newest, *older = [self.changed[n] for n in sorted(self.changed, reverse=True)] or [()]
-        ordered = [*newest, *self.of_now, *(pair for group in older for pair in group)]
+        ordered = [*newest, *self._first_of_now, *(pair for group in older for pair in group)]
         return tuple(dict.fromkeys(ordered))[:MOST_PAIRS]
+
+    @property
+    def _first_of_now(self) -> Iterator[Pair]:
+        """The pairs of now, of two recipes only the first ones of each file."""
+        of_recipes: Counter[str] = Counter()
+        for pair in self.of_now:
+            of_recipes[pair.filename] += pair.kind == RECIPES
+            if pair.kind != RECIPES or of_recipes[pair.filename] <= MOST_OF_RECIPES:
+                yield pair
 
 
 def planned_pairs(
@@ -126,8 +144,9 @@ class SitePictures:
 
     def effects_in_generation(self, number: int) -> tuple[str, ...]:
         """Return how much files changed, over what is drawn, in words; recipes before MAST."""
-        changed = group_by(self.planned.changed.get(number, ()), lambda pair: pair.recipe)
-        return tuple(
+        pairs_of = self.planned.changed.get(number, ())
+        changed = group_by(pairs_of, lambda pair: pair.recipe)
+        effects = (
             words
             for recipe in sorted(changed, key=lambda name: (name == UPSTREAM, name))
             for words in pixel_effects(
@@ -135,6 +154,16 @@ class SitePictures:
                 [(p.filename, self.drawn[p.name]) for p in changed[recipe] if p.name in self.drawn],
             )
         )
+        return *effects, *filter(None, [self._weights(pairs_of)])
+
+    def weights_of_root(self, root: str) -> str:
+        """Return why resampled images of a product differ otherwise; "" if none is compared."""
+        return self._weights(self._by_root.get(root, ()))
+
+    def _weights(self, wanted: Iterable[Pair]) -> str:
+        suffixes = {suffix_of(pair.filename) for pair in wanted if pair.name in self.drawn}
+        has_both = not suffixes.isdisjoint(AVERAGED) and not suffixes.isdisjoint(NOT_AVERAGED)
+        return WEIGHTS if has_both else ""
 
     def of_root(self, root: str) -> tuple[tuple[str, DrawnComparison], ...]:
         """Return the comparisons of a product: with MAST's version, and of its changes.
@@ -154,7 +183,8 @@ class SitePictures:
         for pair in self._now_by_file.get(filename, ()):
             drawn = self.drawn.get(pair.name)
             for panel in drawn.panels if drawn else ():
-                if origin := {"old.png": UPSTREAM, "new.png": pair.recipe}.get(panel.file):
+                first = pair.versus or UPSTREAM
+                if origin := {"old.png": first, "new.png": pair.recipe}.get(panel.file):
                     address = f"{pair.name}/{panel.file}"
                     found[origin] = Picture(
                         address=address, width=panel.width, height=panel.height, alt=panel.alt
@@ -164,6 +194,12 @@ class SitePictures:
     @cached_property
     def _now_by_file(self) -> dict[str, list[Pair]]:
         return group_by(self.planned.of_now, lambda pair: pair.filename)
+
+    def of_recipes(self, filename: str) -> str:
+        """Return the name of the first comparison of two recipes of a file; "" without."""
+        of_file = self._now_by_file.get(filename, ())
+        names = (pair.name for pair in of_file if pair.kind == RECIPES and pair.name in self.drawn)
+        return next(names, "")
 
     def waiting_of_root(self, root: str) -> str:
         """Return the same of the comparisons of a product."""
@@ -189,7 +225,7 @@ class SitePictures:
         if number := len(missing) - len(beyond):
             words.append(f"{count(number, 'comparison')} not drawn yet: `jwmirror site` draws them")
         if beyond:
-            what = count(len(beyond), "older comparison")
+            what = count(len(beyond), "more comparison")
             words.append(f"{what} without pictures: `jwmirror diff` compares the files")
         return "; ".join(words)
 

@@ -66,6 +66,7 @@ def product_page(
     entries: Mapping[str, Entry],
     pages: Mapping[str, str],
     comparisons: Sequence[tuple[str, object]],
+    weights: str,
     waiting: str,
     details: Callable[[int, DifferingFile], str],
     is_public: bool,
@@ -91,6 +92,7 @@ def product_page(
         history_in_all=len(events.events),
         since="" if shown else "No version of these files was replaced.",
         comparisons=tuple(comparisons),
+        weights=weights,
         waiting=waiting,
     )
 
@@ -160,6 +162,7 @@ class MosaicContext:
     recommended: Collection[str]  # paths
     hidden: Callable[[ShownRow], bool]
     pictures: Callable[[str], Mapping[str, Picture]]  # of a file: by origin
+    compared: Callable[[str], str]  # of a file: where two recipes are compared on its page
     is_public: bool
     key_of: Mapping[str, str] = field(default_factory=dict)
 
@@ -196,6 +199,7 @@ def _mosaic(rows: Sequence[ShownRow], context: MosaicContext, is_shown: bool) ->
         advice=_advice(versions, len(rows) - len(shown), good, differing),
         versions=tuple(sorted(versions, key=lambda each: (not each.is_recommended, each.origin))),
         hidden=len(rows) - len(shown),
+        compared=context.compared(first.filename) if first.root in context.pages else "",
     )
 
 

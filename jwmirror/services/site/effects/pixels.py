@@ -1,7 +1,7 @@
 """How much the pixels of recalibrated files changed, from the comparisons that were drawn."""
 
 from collections.abc import Callable, Sequence
-from statistics import median
+from statistics import median as median_of
 
 from jwmirror.compare.pictures import DrawnComparison
 from jwmirror.core.grouping import group_by
@@ -45,7 +45,20 @@ def _effect(of: str, measured: Compared) -> str:
         more = f" and {len(moved) - MOVED} more" if len(moved) > MOVED else ""
         files = f"{', '.join(moved[:MOVED])}{more}"
         words += f"; in these files most pixels changed by the same amount: {files}"
+    if largest := _largest(measured):
+        words += f"; {largest}"
     return f"{words}."
+
+
+def _largest(measured: Compared) -> str:
+    """Return the largest difference of any pixel, with its sign, and where it is."""
+    known = [(one.largest, file) for file, one in measured if one.largest]
+    if not known:
+        return ""
+    most, file = max(known, key=lambda each: abs(each[0].value))
+    value = f"{most.value:+.4g} {most.unit}".strip().replace("-", "\u2212")
+    median = f"{most.median:.4g} {most.unit}".strip().replace("-", "\u2212")
+    return f"largest difference {value}, in {file} at {most.place}; its median is {median}"
 
 
 def _middle(values: Sequence[tuple[float, str]], in_words: Callable[[float], str]) -> str:
@@ -53,7 +66,7 @@ def _middle(values: Sequence[tuple[float, str]], in_words: Callable[[float], str
     if len(values) == 1:
         return in_words(values[0][0])
     largest, file = max(values)
-    middle = in_words(median(value for value, _ in values))
+    middle = in_words(median_of(value for value, _ in values))
     return f"{middle} (median; most in {file}: {in_words(largest)})"
 
 
