@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from jwmirror.compare.cards import CardChanges
 from jwmirror.compare.images import compare_images, pixel_type
 from jwmirror.compare.reading import parse_errors
-from jwmirror.compare.sky import sky_shift
-from jwmirror.compare.tables import column_order_change, compare_tables, fits_content
+from jwmirror.compare.sky import position_of, sky_shift
+from jwmirror.compare.tables.columns import column_order_change, compare_tables, fits_content
 from jwmirror.compare.trees import BLOCKS, compare_trees
 from jwmirror.core.fits import VOLATILE, asdf_content, check_structure, check_table
 from jwmirror.core.model import Reason
@@ -136,6 +136,8 @@ def _compare_fits(
         for name in old_hdus | new_hdus:
             changes.add(name, old_hdus, new_hdus)
         shift = _sky_shift(old_hdus, new_hdus) if has_sky and changes.may_move_sky else None
+        if has_sky:
+            changes.images = [_with_position(image, new_hdus) for image in changes.images]
     return replace(
         comparison,
         verdict=changes.verdict,
@@ -218,6 +220,16 @@ def error_images(name: str, old_hdus: Hdus, new_hdus: Hdus) -> "ImagePair | None
         if error is None or not is_image(error) or error.shape != hdus[name].shape:
             return None
     return old_hdus[error_name], new_hdus[error_name]
+
+
+def _with_position(image: ImageDifference, hdus: Hdus) -> ImageDifference:
+    """Add where on the sky the largest difference is, if the image has the pixels of SCI."""
+    science, spread = hdus.get("SCI"), image.spread
+    if science is None or spread is None or len(spread.place) < 2 or "," in image.hdu:
+        return image
+    if not is_image(science) or science.shape[-2:] != image.new_shape[-2:]:
+        return image
+    return replace(image, spread=replace(spread, sky=position_of(hdus, spread.place)))
 
 
 def _sky_shift(old: Hdus, new: Hdus) -> SkyShift | None:

@@ -67,6 +67,7 @@ def compare_images(
         new_shape=new.shape,
         old_type=pixel_type(old),
         new_type=pixel_type(new),
+        unit=_common_unit(old, new),
     )
     if old.shape != new.shape:
         return difference
@@ -80,6 +81,12 @@ def compare_images(
 def pixel_type(image: "ImageHDU") -> str:
     """Return numpy's name of the type of the pixels, after scaling."""
     return np.dtype(image.section.dtype).newbyteorder("=").name
+
+
+def _common_unit(old: "ImageHDU", new: "ImageHDU") -> str:
+    """Return the BUNIT of two images; "" if they have none, or different ones."""
+    units = {str(image.header.get("BUNIT") or "").strip() for image in (old, new)}
+    return units.pop() if len(units) == 1 else ""
 
 
 def _are_integers(*images: "ImageHDU") -> bool:
@@ -120,13 +127,17 @@ def _with_statistics(
 ) -> ImageDifference:
     """Add the counts of changed pixels and of NaN, and the statistics of new - old."""
     every = sampling_step(math.prod(old.shape), SAMPLE)
-    counts, largest, position = PixelCounts(), 0.0, 0
+    counts, position = PixelCounts(), 0
+    largest, at = 0.0, -1  # the index of its pixel in the flat image
     deltas, ratios = [np.empty(0)], [np.empty(0)]
     for block in _blocks(old.shape):
         old_pixels, new_pixels = (image.section[block].ravel() for image in (old, new))
         counts += PixelCounts.of(old_pixels, new_pixels)
         delta = subtract(new_pixels, old_pixels)
-        largest = max(largest, float(np.nanmax(np.abs(delta), initial=0.0)))
+        sizes = np.nan_to_num(np.abs(delta), nan=-1.0)
+        index = int(np.argmax(sizes))
+        if sizes[index] > abs(largest):
+            largest, at = float(delta[index]), position + index
         sample = slice(-position % every, None, every)
         position += delta.size
         deltas.append(delta[sample][np.isfinite(delta[sample])])
@@ -134,6 +145,9 @@ def _with_statistics(
             sampled = (error.section[block].ravel()[sample] for error in errors)
             ratios.append(_sizes_over_error(delta[sample], *sampled))
     statistics = _statistics(np.concatenate(deltas), largest, np.concatenate(ratios), every)
+    if statistics and at >= 0:
+        place = tuple(int(index) for index in np.unravel_index(at, old.shape))
+        statistics = replace(statistics, place=place[::-1])
     return replace(difference, **asdict(counts), spread=statistics)
 
 

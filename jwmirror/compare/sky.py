@@ -1,6 +1,6 @@
 """Shift of the sky under the pixels of an image, in milliarcseconds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -63,6 +63,25 @@ def north_of_up(hdus: Mapping[str, Any], shape: tuple[int, ...]) -> float | None
         return None
     angle = float(np.degrees(np.arctan2(x - north_x, north_y - y))[0])
     return angle if np.isfinite(angle) else None
+
+
+def position_of(hdus: Mapping[str, Any], place: Sequence[int]) -> tuple[float, float] | None:
+    """Return right ascension and declination (degrees) of a pixel (x, y, ...; the first is 0).
+
+    None unless the FITS header of SCI has the coordinates that jwst's assign_wcs wrote for images
+    or cubes: what raw files and count rates have there does not know the distortion, and detector
+    images of spectra have no position for a pixel alone.
+    """
+    header = hdus["SCI"].header if "SCI" in hdus else {}
+    primary = hdus["PRIMARY"].header if "PRIMARY" in hdus else {}
+    axes = header.get("WCSAXES", header.get("NAXIS"))
+    has_places = axes == 2 or axes == header.get("NAXIS") == 3
+    if str(primary.get("S_WCS")) != "COMPLETE" or not has_places:
+        return None
+    sky = _fits_sky(hdus, np.array([float(place[0])]), np.array([float(place[1])]))
+    if sky is None or not np.isfinite([sky[0][0], sky[1][0]]).all():
+        return None
+    return float(sky[0][0]), float(sky[1][0])
 
 
 def _centre_and_corners(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

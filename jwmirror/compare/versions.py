@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jwmirror.compare.associations import compare_json
 from jwmirror.compare.fitsfiles import compare_fits, compare_fits_without_sky
-from jwmirror.compare.tables import compare_ecsv
+from jwmirror.compare.tables.ecsv import compare_ecsv
 from jwmirror.core.errors import StoreError, failures_as
 from jwmirror.core.files import open_regular, sha256_of
 from jwmirror.core.model.comparison import BYTES, IDENTICAL, Comparison, FileContent

@@ -143,7 +143,7 @@ def test_a_file_is_told_in_one_word_first(mirror):
     assert "jump.rejection_threshold 4.0 -> 5.0 (recipe deep, image2)" in both
     page = " ".join(upstream.split())
     assert "CAL_VER: 1.18.0 -> 1.19.0" in page
-    assert "SCI 40x50 float32 0 (0 %) 0 0 0 3 -> 4" in page
+    assert "SCI 40x50 float32 0 (0 %) 0 0 3 -> 4" in page
     assert "3 -> 4" in page
     assert "DQ DO_NOT_USE 1 0" in page
 

@@ -9,6 +9,7 @@ import asdf
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
@@ -66,7 +67,9 @@ def mirrored(comparison: Comparison) -> Comparison:
 
 def mirrored_image(image):
     """Return an image's difference with both sides swapped."""
-    spread = image.spread and replace(image.spread, median=-image.spread.median)
+    spread = image.spread and replace(
+        image.spread, median=-image.spread.median, largest=-image.spread.largest
+    )
     bits = tuple(replace(bit, gained=bit.lost, lost=bit.gained) for bit in image.bits)
     turned = replace(image, old_shape=image.new_shape, new_shape=image.old_shape)
     turned = replace(turned, old_type=image.new_type, new_type=image.old_type)
@@ -77,7 +80,13 @@ def mirrored_image(image):
 def mirrored_table(table):
     """Return a table's difference with both sides swapped."""
     columns = tuple(
-        replace(column, old_type=column.new_type, new_type=column.old_type)
+        replace(
+            column,
+            old_type=column.new_type,
+            new_type=column.old_type,
+            median=None if column.median is None else -column.median,
+            largest=None if column.largest is None else -column.largest,
+        )
         for column in table.columns
     )
     return replace(table, old_rows=table.new_rows, new_rows=table.old_rows, columns=columns)
@@ -135,9 +144,38 @@ def test_a_single_pixel_is_found(against, row, column):
     assert comparison.verdict == PIXELS
     assert (image.hdu, image.changed, image.pixels) == ("SCI", 1, SHAPE[0] * SHAPE[1] - 3)
     assert image.spread.largest == pytest.approx(step, rel=1e-6)
+    assert image.spread.place == (column, row)
     assert image.spread.over_error == pytest.approx([step / 0.5] * 3, rel=1e-6)
     assert (image.spread.median, image.spread.mad, image.spread.every) == (0, 0, 1)
     assert parts(comparison) == {"images"}
+
+
+def test_the_largest_difference_has_sign_and_unit(tmp_path):
+    """Of two pixels, that of the larger size; the unit is that of both files."""
+    old, new, other = (Toy().card("BUNIT", unit, "SCI") for unit in ("DN/s", "DN/s", "DN"))
+    for toy in (new, other):
+        toy.set("SCI", (9, 4), 3000).set("SCI", (7, 30), -5000)
+    paths = [toy.write(tmp_path / f"{n}.fits") for n, toy in enumerate((old, new, other))]
+
+    image, of_other_unit = (compare_files(paths[0], path).images[0] for path in paths[1:])
+
+    step = -5000 - old.hdus["SCI"].data[7, 30]
+    assert image.spread.largest == pytest.approx(step, rel=1e-6)
+    assert (image.spread.place, image.unit) == ((30, 7), "DN/s")
+    assert of_other_unit.unit == ""
+
+
+def test_the_largest_difference_has_its_position_where_coordinates_were_assigned(tmp_path):
+    """As astropy has it of the FITS keywords; count rates have none yet."""
+    places = []
+    for state in ("COMPLETE", "SKIPPED"):
+        old, new = Toy().card("S_WCS", state), Toy().card("S_WCS", state).set("SCI", (7, 30), 99)
+        paths = old.write(tmp_path / "old.fits"), new.write(tmp_path / "new.fits")
+        places.append(compare_files(*paths).images[0].spread.sky)
+
+    with fits.open(tmp_path / "new.fits") as hdus:
+        expected = WCS(hdus["SCI"].header, naxis=2).all_pix2world([[30, 7]], 0)[0]
+    assert places == [pytest.approx(tuple(expected)), None]
 
 
 def test_median_and_mad_are_those_of_the_difference(against):

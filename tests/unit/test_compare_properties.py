@@ -192,7 +192,14 @@ def check_figures(image, old, new):
     assert image.new_nan == np.count_nonzero(new != new)
     assert image.pixels == np.count_nonzero((old == old) & (new == new))
     assert image.gained - image.lost == image.old_nan - image.new_nan
-    assert image.spread.largest == pytest.approx(max(map(abs, finite)))
+    assert abs(image.spread.largest) == pytest.approx(max(map(abs, finite)))
+    if image.spread.place:
+        index = tuple(reversed(image.spread.place))
+        with quiet():
+            expected = float(new[index]) - float(old[index])
+        assert image.spread.largest == pytest.approx(expected)
+    else:
+        assert image.spread.largest == 0
     assert image.spread.median == pytest.approx(np.median(finite))
 
 

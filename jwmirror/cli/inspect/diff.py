@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from jwmirror.cli import app, options, output
-from jwmirror.report.terminal.diff import files_page, state_page
+from jwmirror.report.terminal.diff.files import files_page
+from jwmirror.report.terminal.diff.states import state_page
 from jwmirror.services.inspect.diff import diff_file, diff_states, parent_side
 
 SIDE = (

@@ -15,7 +15,7 @@ from jwmirror.compare.pictures.spectra import (
     change_of,
     describe_curves,
 )
-from jwmirror.compare.tables import read_ecsv
+from jwmirror.compare.tables.ecsv import read_ecsv
 
 MOST = 6  # light curves of a file that are drawn
 MAX_BYTES = 1 << 26  # of a table

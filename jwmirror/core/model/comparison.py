@@ -32,7 +32,9 @@ class PixelStatistics:
 
     median: float
     mad: float  # median absolute deviation from the median
-    largest: float  # largest absolute difference
+    largest: float  # new - old where its size is largest
+    place: tuple[int, ...] = ()  # the pixel of the largest: x, y, ...; the first pixel is 0
+    sky: tuple[float, float] | None = None  # its right ascension and declination, in degrees
     over_error: tuple[float, float, float] | None = None  # percentiles 50, 90, 99 of
     # |difference| / ERR, over pixels that differ; ERR is the root mean square of both
     every: int = 1  # statistics except `largest` use every n-th pixel (1: all)
@@ -56,6 +58,7 @@ class ImageDifference:
     new_shape: tuple[int, ...]
     old_type: str  # numpy's name: float32
     new_type: str
+    unit: str = ""  # BUNIT; "" if there is none, or the versions have different ones
     pixels: int = 0  # that have a value (not NaN) in both
     changed: int = 0  # of them
     old_nan: int = 0
@@ -79,18 +82,56 @@ class ColumnDifference:
     name: str
     old_type: str
     new_type: str
-    differing: int = 0  # rows
-    largest: float | None = None  # absolute difference, of numbers
+    differing: int = 0  # rows; of a catalogue, sources
+    median: float | None = None  # of new - old where they differ, of numbers
+    largest: float | None = None  # new - old where its size is largest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A source that only one of two catalogues has; None: its catalogue has no such position."""
+
+    label: str  # in its catalogue; "" if it has none
+    ra: float | None  # degrees
+    dec: float | None
+    x: float | None  # pixels; the first one is 0, as jwst counts
+    y: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourcePairs:
+    """The sources that two catalogues have both, by position, and those that only one has."""
+
+    both: int
+    radius: float  # within which a pair is
+    unit: str  # of distances: "arcsec" or "pixel"
+    median: float | None  # distance of a pair
+    largest: float | None
+    # common shift (east and north, or x and y) that was removed to find the pairs; None: none
+    shift: tuple[float, float] | None = None
+    only_old: tuple[Source, ...] = ()
+    only_new: tuple[Source, ...] = ()
+    renumbered: int = 0  # pairs with another label, or at another place among the pairs
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableDifference:
-    """One table in which two files differ; values are compared if both have as many rows."""
+    """One table in which two files differ.
+
+    Values are compared if both have as many rows; those of source catalogues by source.
+    """
 
     hdu: str  # "" in an ECSV file
     old_rows: int
     new_rows: int
     columns: tuple[ColumnDifference, ...]
+    sources: SourcePairs | None = None  # of a source catalogue: columns are those of the pairs
+
+    @property
+    def has_equal_values(self) -> bool:
+        """True if both are catalogues of the same sources, which have other labels or places."""
+        pairs = self.sources
+        return bool(pairs) and not (self.columns or pairs.only_old or pairs.only_new)
 
 
 @dataclass(frozen=True, kw_only=True)

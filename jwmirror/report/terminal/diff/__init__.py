@@ -1,0 +1,1 @@
+"""Terminal pages of `jwmirror diff`."""

@@ -1,0 +1,91 @@
+"""The page on one file in two states: a verdict, then what differs in it."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from jwmirror.core.model import comparison as records
+from jwmirror.report import formatting
+from jwmirror.report.formatting import section
+from jwmirror.report.terminal.diff.states import sides_of, way_of
+from jwmirror.report.terminal.diff.values import flag_table, image_parts, sky_line, table_parts
+
+COLOURS = {
+    **dict.fromkeys((records.PIXELS, records.VALUES, records.MEMBERS, records.BYTES), "red"),
+    records.HEADER: "yellow",
+    **dict.fromkeys((records.EQUAL, records.IDENTICAL), "green"),
+}
+
+
+def files_page(
+    difference: records.FileDifferences, all_lines: bool = False, verbose: bool = False
+) -> RenderableType:
+    """Return the differences within each file of one name; `verbose`: hashes."""
+    sides = sides_of(difference.old, difference.new)
+    way = way_of(difference.old, difference.new)
+    differ = difference.old.origin != difference.new.origin
+    verb = "differ" if differ else "changed"
+    pages = (_file_page(each, sides, way, verb, all_lines, verbose) for each in difference.files)
+    return Group(*pages)
+
+
+def _file_page(
+    file: records.FileDifference, sides: str, way: str, verb: str, all_lines: bool, verbose: bool
+) -> RenderableType:
+    names = " -> ".join(dict.fromkeys(entry.path for entry in (file.old, file.new) if entry))
+    if file.comparison is None:
+        side = "first" if file.old else "second"
+        only = Text(f"{names}: only on the {side} side ({sides})")
+        return Group(only, *(Text(f"  {cause.words}") for cause in file.causes), Text())
+    shown = file.comparison.pedigree  # from the headers, which have DATE to the millisecond
+    made = [why for why in file.reasons if why not in shown and why.what != "DATE"]
+    words = formatting.why_changed(file.causes, None, made, verbose)
+    return Group(
+        _verdict(file.comparison, verb),
+        Text(f"{names}\n{sides}", style="dim"),
+        *section(f"Made differently{way and f': causes{way}'}", words, all_lines),
+        *_comparison(file.comparison, verb, all_lines),
+        Text(),
+    )
+
+
+def _verdict(comparison: records.Comparison, verb: str) -> Text:
+    """Return the kind of difference in words; `verb`: what pixels did, "changed" or "differ"."""
+    words = comparison.verdict.replace("changed", verb)
+    text = Text(words, style=f"bold {COLOURS[comparison.verdict]}")
+    if comparison.verdict == records.EQUAL:
+        only = ", ".join(comparison.volatile) or "the layout of the bytes"
+        text.append(f" (only {only} differ{'' if ',' in only else 's'})")
+    if comparison.verdict == records.BYTES:
+        contents = (comparison.old, comparison.new)
+        sizes = (formatting.size(content.size) for content in contents)
+        text.append(f": {' -> '.join(sizes)}")
+    return text
+
+
+def _comparison(
+    comparison: records.Comparison, verb: str, all_lines: bool
+) -> Iterator[RenderableType]:
+    """Yield each part of a comparison in which something differs."""
+    titles = {"pedigree": "Dates and versions"}
+    for name in ("pedigree", "references", "steps", "members", "layout"):
+        reasons = getattr(comparison, name)
+        yield from section(
+            titles.get(name, name.capitalize()), [str(reason) for reason in reasons], all_lines
+        )
+    if comparison.shift:
+        lines = [sky_line(comparison.shift)]
+        yield from section("Sky under SCI", lines, all_lines, show_count=False)
+    if comparison.images:
+        yield from image_parts(comparison.images, verb, all_lines)
+    if flags := [(image.hdu, flag) for image in comparison.images for flag in image.bits]:
+        yield flag_table(flags)
+    for table in comparison.tables:
+        yield from table_parts(table, all_lines)
+    cards = [str(reason) for reason in comparison.cards]
+    yield from section("Other cards and keys", cards, all_lines)
+    branches = [
+        f"{branch.name}  ({formatting.count(branch.values, 'value')})" for branch in comparison.tree
+    ]
+    yield from section("ASDF tree", branches, all_lines)
