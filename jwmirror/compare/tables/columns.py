@@ -105,7 +105,13 @@ def _with_values(
     difference = replace(difference, differing=differing)
     if not all(values.dtype.kind in "iuf" for values in (old, new)):
         return difference
-    deltas = subtract(new[differs], old[differs])
+    return _with_deltas(difference, subtract(new[differs], old[differs]), period)
+
+
+def _with_deltas(
+    difference: ColumnDifference, deltas: np.ndarray, period: float | None
+) -> ColumnDifference:
+    """Add the median and the largest of differences of numbers."""
     deltas = deltas[np.isfinite(deltas)]
     if period is not None:
         deltas = (deltas + period / 2) % period - period / 2

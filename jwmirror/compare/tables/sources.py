@@ -37,6 +37,14 @@ class Columns(NamedTuple):
     second: np.ndarray
 
 
+class Plane(NamedTuple):
+    """The positions in the old and the new catalogue, each of the shape (rows, 2)."""
+
+    places: tuple[np.ndarray, np.ndarray]
+    unit: str  # "arcsec" (to the east and the north) or "pixel"
+    radius: float  # of the PSF
+
+
 @dataclass(frozen=True)
 class Pairing:
     """Rows of two catalogues that are the same sources, in the order of the new catalogue."""
@@ -76,17 +84,9 @@ def pair_sources(old: TableContent, new: TableContent) -> Pairing | None:
     plane = _common_plane(old, new)
     if plane is None:
         return None
-    old_places, new_places, unit, radius = plane
-    known = [np.flatnonzero(np.isfinite(each).all(axis=1)) for each in (old_places, new_places)]
-    places = old_places[known[0]], new_places[known[1]]
-    first, second = _match(*places, radius)
-    shift = None
-    if 2 * len(first) < min(map(len, places)):
-        offset = _common_offset(*places, radius)
-        moved = _match(places[0] + offset, places[1], radius)
-        if len(moved[0]) >= max(3, min(map(len, places)) / 2):
-            (first, second), shift = moved, (float(offset[0]), float(offset[1]))
-    distances = np.hypot(*(places[1][second] - places[0][first]).T)
+    known = [np.flatnonzero(np.isfinite(each).all(axis=1)) for each in plane.places]
+    old_places, new_places = plane.places[0][known[0]], plane.places[1][known[1]]
+    first, second, shift = _match_or_shift(old_places, new_places, plane.radius)
     nowhere = [
         np.setdiff1d(np.arange(table.rows), rows)
         for table, rows in zip((old, new), known, strict=True)
@@ -95,9 +95,9 @@ def pair_sources(old: TableContent, new: TableContent) -> Pairing | None:
     return Pairing(
         old=np.concatenate([known[0][first], nowhere[0][:both]]),
         new=np.concatenate([known[1][second], nowhere[1][:both]]),
-        distances=distances,
-        radius=radius,
-        unit=unit,
+        distances=np.hypot(*(new_places[second] - old_places[first]).T),
+        radius=plane.radius,
+        unit=plane.unit,
         shift=shift,
     )
 
@@ -124,27 +124,18 @@ def _columns(table: TableContent, names: tuple[str, str] | None) -> Columns | No
     return columns if columns.first.ndim == columns.second.ndim == 1 else None
 
 
-def _common_plane(
-    old: TableContent, new: TableContent
-) -> tuple[np.ndarray, np.ndarray, str, float] | None:
-    """Return the positions in both tables in one plane, of the shape (rows, 2).
-
-    They come with the unit, "arcsec" (to the east and the north) or "pixel", and the radius of the
-    PSF.
-    """
+def _common_plane(old: TableContent, new: TableContent) -> Plane | None:
+    """Return the positions in both tables in one plane; None if they are not of one kind."""
     pixels = [_columns(table, _names(table, PIXELS)) for table in (old, new)]
     skies = [_columns(table, _names(table, SKY)) for table in (old, new)]
     if skies[0] is not None and skies[1] is not None:
         centre = _centre(skies[0]) or _centre(skies[1]) or (0.0, 0.0)
-        planes = [_projected(sky, centre) for sky in skies if sky is not None]
-        scales = [
-            scale
-            for plane, place in zip(planes, pixels, strict=True)
-            if place is not None and (scale := _pixel_size(plane, np.stack(place, axis=1)))
-        ]
-        return planes[0], planes[1], "arcsec", PSF * max(scales) if scales else RADIUS
+        places = _projected(skies[0], centre), _projected(skies[1], centre)
+        sizes = [_pixel_size(*each) for each in zip(places, pixels, strict=True)]
+        return Plane(places, "arcsec", PSF * max(sizes) or RADIUS)
     if pixels[0] is not None and pixels[1] is not None:
-        return np.stack(pixels[0], axis=1), np.stack(pixels[1], axis=1), "pixel", float(PSF)
+        places = np.stack(pixels[0], axis=1), np.stack(pixels[1], axis=1)
+        return Plane(places, "pixel", float(PSF))
     return None
 
 
@@ -163,11 +154,14 @@ def _projected(sky: Columns, centre: tuple[float, float]) -> np.ndarray:
     return np.stack([east, north], axis=1) * ARCSEC
 
 
-def _pixel_size(plane: np.ndarray, pixels: np.ndarray) -> float | None:
-    """Return the size of a pixel in arcsec, from the distances between sources that follow."""
-    steps, pixel_steps = (np.hypot(*np.diff(each, axis=0).T) for each in (plane, pixels))
-    usable = np.isfinite(steps) & np.isfinite(pixel_steps) & (pixel_steps > 0) & (steps > 0)
-    return float(np.median(steps[usable] / pixel_steps[usable])) if usable.any() else None
+def _pixel_size(plane: np.ndarray, pixels: Columns | None) -> float:
+    """Return the size of a pixel in arcsec, from the distances between sources; 0: unknown."""
+    if pixels is None:
+        return 0.0
+    steps = np.hypot(*np.diff(plane, axis=0).T)
+    pixel_steps = np.hypot(np.diff(pixels.first), np.diff(pixels.second))
+    usable = np.isfinite(steps) & np.isfinite(pixel_steps) & (pixel_steps > 0)
+    return float(np.median(steps[usable] / pixel_steps[usable])) if usable.any() else 0.0
 
 
 def _neighbours(
@@ -177,16 +171,12 @@ def _neighbours(
 
     The places are sorted into cells of that size; only the cells around a place are searched.
     """
-    old_cells, new_cells = (np.floor(each / radius).astype("i8") for each in (old, new))
-    lowest = np.minimum(old_cells.min(axis=0, initial=0), new_cells.min(axis=0, initial=0)) - 1
-    height = int(max(each[:, 1].max(initial=0) for each in (old_cells, new_cells)) - lowest[1]) + 2
-    numbers = (new_cells - lowest) @ (height, 1)
+    numbers, old_numbers, height = _cell_numbers(old, new, radius)
     order = np.argsort(numbers, kind="stable")
     found: list[tuple[np.ndarray, np.ndarray]] = []
-    for column in (-1, 0, 1):  # the three cells of a column have numbers that follow
-        wanted = (old_cells - lowest + (column, 0)) @ (height, 1)
-        low = np.searchsorted(numbers[order], wanted - 1, side="left")
-        high = np.searchsorted(numbers[order], wanted + 1, side="right")
+    for column in (-height, 0, height):  # the three cells of a column have numbers that follow
+        low = np.searchsorted(numbers[order], old_numbers + column - 1, side="left")
+        high = np.searchsorted(numbers[order], old_numbers + column + 1, side="right")
         rows = np.repeat(np.arange(len(old)), high - low)
         begins = np.repeat(np.cumsum(high - low) - (high - low), high - low)
         found.append((rows, order[np.arange(len(rows)) - begins + np.repeat(low, high - low)]))
@@ -194,6 +184,20 @@ def _neighbours(
     distances = np.hypot(*(new[second] - old[first]).T)
     near = distances <= radius
     return first[near], second[near], distances[near]
+
+
+def _cell_numbers(
+    old: np.ndarray, new: np.ndarray, size: float
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return the numbers of the cells of new and of old places, column by column, and a column's.
+
+    There is an empty cell around all of them.
+    """
+    cells = np.floor(np.concatenate([new, old]) / size).astype("i8")
+    cells -= cells.min(axis=0, initial=0) - 1
+    height = int(cells[:, 1].max(initial=0)) + 2
+    numbers = cells @ np.array((height, 1))
+    return numbers[: len(new)], numbers[len(new) :], height
 
 
 def _match(old: np.ndarray, new: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
@@ -208,6 +212,21 @@ def _match(old: np.ndarray, new: np.ndarray, radius: float) -> tuple[np.ndarray,
             partner[other] = row
     rows = sorted(partner)
     return np.array([partner[row] for row in rows], int), np.array(rows, int)
+
+
+def _match_or_shift(
+    old: np.ndarray, new: np.ndarray, radius: float
+) -> tuple[np.ndarray, np.ndarray, tuple[float, float] | None]:
+    """Return pairs of rows; if few have a partner, after a shift that most have in common."""
+    first, second = _match(old, new, radius)
+    half = min(len(old), len(new)) / 2
+    if len(first) >= half:
+        return first, second, None
+    offset = _common_offset(old, new, radius)
+    moved = _match(old + offset, new, radius)
+    if len(moved[0]) < max(3, half):
+        return first, second, None
+    return *moved, (float(offset[0]), float(offset[1]))
 
 
 def _common_offset(old: np.ndarray, new: np.ndarray, radius: float) -> np.ndarray:
@@ -227,10 +246,6 @@ def _common_offset(old: np.ndarray, new: np.ndarray, radius: float) -> np.ndarra
 
 def _describe(old: TableContent, new: TableContent, pairing: Pairing) -> SourcePairs:
     """Return how many sources both catalogues have, how far they moved, and which only one has."""
-    is_other = np.argsort(pairing.old, kind="stable") != np.arange(len(pairing.old))
-    labels = _labels(old)[pairing.old], _labels(new)[pairing.new]
-    if old.rows and new.rows:
-        is_other |= labels[0] != labels[1]
     distances = pairing.distances
     return SourcePairs(
         both=len(pairing.old),
@@ -241,8 +256,16 @@ def _describe(old: TableContent, new: TableContent, pairing: Pairing) -> SourceP
         shift=pairing.shift,
         only_old=_sources(old, np.setdiff1d(np.arange(old.rows), pairing.old)),
         only_new=_sources(new, np.setdiff1d(np.arange(new.rows), pairing.new)),
-        renumbered=int(np.count_nonzero(is_other)),
+        renumbered=_count_renumbered(old, new, pairing),
     )
+
+
+def _count_renumbered(old: TableContent, new: TableContent, pairing: Pairing) -> int:
+    """Return how many pairs have another label, or another place among the pairs."""
+    ranks = np.argsort(np.argsort(pairing.old, kind="stable"), kind="stable")
+    order = np.argsort(np.argsort(pairing.new, kind="stable"), kind="stable")
+    labels = _labels(old)[pairing.old], _labels(new)[pairing.new]
+    return int(np.count_nonzero((ranks != order) | (labels[0] != labels[1])))
 
 
 def _labels(table: TableContent) -> np.ndarray:

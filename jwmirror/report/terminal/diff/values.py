@@ -33,25 +33,23 @@ def image_parts(
     numbers = ("median", "MAD", "NaN")
     table = empty_table("Pixels with a value in both (B - A)", *columns, whole=numbers)
     for image in images:
-        changed = ""
-        if image.pixels:
-            changed = f"{image.changed:,} ({percent(image.changed / image.pixels)})"
-        median, deviation, ratios = _statistics(image.spread)
-        table.add_row(
-            image.hdu,
-            _arrow(_shape(image.old_shape), _shape(image.new_shape)),
-            _arrow(image.old_type, image.new_type),
-            changed,
-            median,
-            deviation,
-            printable(image.unit) if image.spread else "",
-            ratios,
-            _nan(image) if image.spread or image.gained or image.lost else "",
-        )
+        table.add_row(*_image_row(image))
     yield table
     lines = [_largest(image.hdu, image.unit, image.spread) for image in images if image.spread]
     title = "Largest difference (B - A); the first pixel is x 0, y 0"
     yield from section(title, lines, all_lines, show_count=False)
+
+
+def _image_row(image: records.ImageDifference) -> Iterator[str]:
+    """Yield the cells of one image."""
+    yield image.hdu
+    yield _arrow(_shape(image.old_shape), _shape(image.new_shape))
+    yield _arrow(image.old_type, image.new_type)
+    share = percent(image.changed / image.pixels) if image.pixels else ""
+    yield f"{image.changed:,} ({share})" if image.pixels else ""
+    median, deviation, ratios = _statistics(image.spread)
+    yield from (median, deviation, printable(image.unit) if image.spread else "", ratios)
+    yield _nan(image) if image.spread or image.gained or image.lost else ""
 
 
 def _largest(hdu: str, unit: str, spread: records.PixelStatistics) -> str:
@@ -155,18 +153,23 @@ def _columns(difference: records.TableDifference, all_lines: bool) -> Iterator[R
     table = empty_table(title, *names, whole=("median", "largest"))
     shown = columns if all_lines else columns[:SHOWN]
     for column in shown:
-        units = [each.partition(" ")[2] for each in (column.old_type, column.new_type) if each]
-        types = _arrow(column.old_type or "none", column.new_type or "none")
-        table.add_row(
-            column.name,
-            *([types] if has_types else []),
-            f"{column.differing:,}" if column.differing else "",
-            *("" if size is None else f"{size:+.4g}" for size in (column.median, column.largest)),
-            units[0] if len(set(units)) == 1 else "",
-        )
+        table.add_row(*_column_row(column, has_types))
     yield table
     if len(shown) < len(columns):
         yield Text(f"... and {len(columns) - len(shown)} more; --all lists them", style="dim")
+
+
+def _column_row(column: records.ColumnDifference, has_types: bool) -> Iterator[str]:
+    """Yield the cells of one column."""
+    yield printable(column.name)
+    if has_types:
+        yield printable(_arrow(column.old_type or "none", column.new_type or "none"))
+    yield f"{column.differing:,}" if column.differing else ""
+    for size in (column.median, column.largest):
+        yield "" if size is None else f"{size:+.4g}"
+    types = (column.old_type, column.new_type)
+    units = {each.partition(" ")[2] for each in types if each}
+    yield printable(units.pop()) if len(units) == 1 else ""
 
 
 def _arrow(old: str, new: str) -> str:
