@@ -131,7 +131,8 @@ class TableDifference:
     def has_equal_values(self) -> bool:
         """True if both are catalogues of the same sources, which have other labels or places."""
         pairs = self.sources
-        return bool(pairs) and not (self.columns or pairs.only_old or pairs.only_new)
+        has_values = self.columns or pairs is None or pairs.only_old or pairs.only_new
+        return not has_values
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jwmirror.core.model import comparison as records
-from jwmirror.core.printing import percent, printable
+from jwmirror.core.printing import percent
 from jwmirror.report.formatting import SHOWN, count, empty_table, section
 
 RATIOS = "|B-A|/ERR, percentiles 50 90 99"
@@ -48,13 +48,13 @@ def _image_row(image: records.ImageDifference) -> Iterator[str]:
     share = percent(image.changed / image.pixels) if image.pixels else ""
     yield f"{image.changed:,} ({share})" if image.pixels else ""
     median, deviation, ratios = _statistics(image.spread)
-    yield from (median, deviation, printable(image.unit) if image.spread else "", ratios)
+    yield from (median, deviation, image.unit if image.spread else "", ratios)
     yield _nan(image) if image.spread or image.gained or image.lost else ""
 
 
 def _largest(hdu: str, unit: str, spread: records.PixelStatistics) -> str:
     """Return the largest difference of an image with its sign, and the pixel where it is."""
-    words = f"{hdu}: {spread.largest:+.4g} {printable(unit)}".rstrip()
+    words = f"{hdu}: {spread.largest:+.4g} {unit}".rstrip()
     if not spread.place:
         return words
     names = ("x", "y", *("plane", "plane of the fourth axis")[: max(len(spread.place) - 2, 0)])
@@ -161,15 +161,15 @@ def _columns(difference: records.TableDifference, all_lines: bool) -> Iterator[R
 
 def _column_row(column: records.ColumnDifference, has_types: bool) -> Iterator[str]:
     """Yield the cells of one column."""
-    yield printable(column.name)
+    yield column.name
     if has_types:
-        yield printable(_arrow(column.old_type or "none", column.new_type or "none"))
+        yield _arrow(column.old_type or "none", column.new_type or "none")
     yield f"{column.differing:,}" if column.differing else ""
     for size in (column.median, column.largest):
         yield "" if size is None else f"{size:+.4g}"
     types = (column.old_type, column.new_type)
     units = {each.partition(" ")[2] for each in types if each}
-    yield printable(units.pop()) if len(units) == 1 else ""
+    yield units.pop() if len(units) == 1 else ""
 
 
 def _arrow(old: str, new: str) -> str:
