@@ -19,6 +19,7 @@ from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, path_below, sync_path, write_bytes
 from jwmirror.core.jsonio import canonical, read, write
+from jwmirror.core.model.derivation import Input
 from jwmirror.core.model.plan import Invalidation, ProvenanceRecord
 from jwmirror.core.model.quality import Acceptance
 from jwmirror.core.model.sky.slices import SLICES, GaiaSlice
@@ -29,17 +30,23 @@ CATALOGUE = ".abs_refcat"  # ends the names of references that are slices of Gai
 log = logging.getLogger(__name__)
 
 
-class VersionedCode(msgspec.Struct, frozen=True):
-    """The part of a derivation that names its engine."""
+class CodeAndInputs(msgspec.Struct, frozen=True):
+    """The part of a derivation that names its engine and its inputs."""
 
     engine: dict[str, str]
+    inputs: tuple[Input, ...] = ()
 
 
-class RecordedVersions(msgspec.Struct, frozen=True):
-    """The part of a record that names versions; it is read faster than the whole."""
+class Making(msgspec.Struct, frozen=True):
+    """The part of a record that names versions and inputs; it is read faster than the whole."""
 
-    derivation: VersionedCode
+    derivation: CodeAndInputs
     software: dict[str, str] = {}
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions that a result was made with; those not in its key, too."""
+        return self.software | self.derivation.engine
 
 
 class Provenance:
@@ -80,19 +87,20 @@ class Provenance:
             _warn_closed(self.folder)
             return None
 
-    def software(self, key: str) -> dict[str, str]:
-        """Return the versions that a result was made with; those not in its key, too.
-
-        {} without a record, and if this user may not read it.
-        """
+    def making(self, key: str) -> Making | None:
+        """Return the part of a record; None without one, and if this user may not read it."""
         try:
-            record = read(self.path(key), RecordedVersions)
+            return read(self.path(key), Making)
         except FileNotFoundError:
-            return {}
+            return None
         except ClosedError:
             _warn_closed(self.folder)
-            return {}
-        return record.software | record.derivation.engine
+            return None
+
+    def software(self, key: str) -> dict[str, str]:
+        """Return the versions that a result was made with; {} without a record of them."""
+        making = self.making(key)
+        return making.versions if making else {}
 
     def recall(self, key: str) -> ProvenanceRecord | None:
         """Return the record of a key; None if it is invalidated, or an object is not stored."""

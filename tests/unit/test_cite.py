@@ -19,6 +19,7 @@ from jwmirror.services.inspect.answers.citation import cite_generation
 from jwmirror.services.run.site import write_site
 from jwmirror.store.generations import Generations
 from jwmirror.store.manifest import Entries
+from tests.setup import records
 from tests.setup.command_line import answer, run
 from tests.setup.mirrors import EXPOSURE, MOSAIC, made_from
 
@@ -140,7 +141,7 @@ def test_the_page_has_all_that_a_paper_needs(cited):
         r"Its other parameters have the values of jwst 3.0.0 and of CRDS context jwst\_1464.pmap.",
         "(generation 2), recorded by jwmirror",
         r"It leaves out file jw01345001001\_02101\_00009\_*: 100\% stray light.",
-        "version = {3.0.0}",
+        "version = {3.0.0}, year = {20",
         "note = {astropy 7.2.0}",
     ):
         assert words in page
@@ -216,6 +217,23 @@ def test_identifiers_of_exclusive_data_are_marked(small_mirror, day, words):
     page = run("cite", "--mirror", small_mirror.root)
 
     assert f"{name}  ({words})" in page and page.count("(exclusive") == 1
+    for_a_doi, not_yet = page.split("Not for a DOI yet: exclusive (1)")
+    assert EXPOSURE in for_a_doi and name not in for_a_doi and EXPOSURE not in not_yet[:200]
+    assert "archive@stsci.edu" in not_yet
+
+
+def test_the_box_of_the_site_has_public_identifiers_only(small_mirror):
+    """Those with exclusive files are below it, with the day of their release."""
+    name, day = "jw01345002001_02101_00001_nrcb1", "2099-05-06"
+    facts = {"exclusive": True, "release_date": f"{day}T00:00:00"}
+    small_mirror.hold(f"{name}_uncal.fits", lambda path: path.write_bytes(b"x"), **facts)
+    small_mirror.publish("more")
+
+    page = write_site(mirror=small_mirror.root, budget_s=0).parent / "cite.html"
+
+    box, rest = page.read_text().split("Identifiers of the observations")[1].split("</textarea>", 1)
+    assert EXPOSURE in box and name not in box
+    assert re.search(rf"Not for a DOI yet</h3>.*Exclusive until {day}: .*{name}<", rest, re.DOTALL)
 
 
 def test_observations_are_listed_with_the_names_of_their_targets(small_mirror):
@@ -272,6 +290,67 @@ def test_the_site_has_a_paragraph_for_each_recipe(small_mirror):
     assert text.count("We recalibrated") == 3
 
 
+def cite_results_of(mirror, inputs):
+    """Cite recipe deep, whose mosaic is made of these files."""
+    science = tuple(records.science(name, "ab" * 32) for name in inputs)
+    made = replace(made_from("image3", MOSAIC, "x"), inputs=science)
+    mirror.make(made, f"{MOSAIC}_i2d.fits", lambda path: path.write_bytes(b"image"))
+    mirror.publish("made again")
+    return cite_generation(mirror.root, only=["deep"])
+
+
+def test_of_one_recipe_versions_are_those_of_the_files_that_it_used(small_mirror):
+    """Not of MAST's combined products, and not of files that another recipe used."""
+    for number, (suffix, version) in enumerate((("cal", "2.0.1"), ("i2d", "2.0.2"))):
+        write_to = lambda path, n=number: path.write_bytes(b"%d" % n)  # noqa: E731
+        small_mirror.hold(f"{EXPOSURE}_{suffix}.fits", write_to, cal_ver=version)
+    other = "jw09999001001_02101_00001_nrcb1"
+    small_mirror.hold(f"{other}_uncal.fits", lambda path: path.write_bytes(b"o"), program=9999)
+
+    from_raw = cite_results_of(small_mirror, [f"{EXPOSURE}_uncal.fits"])
+    from_cal = cite_results_of(small_mirror, [f"{EXPOSURE}_cal.fits"])
+    all_of_it = cite_generation(small_mirror.root)
+
+    assert from_raw.upstream == {"CAL_VER": (), "CRDS_CTX": (), "SDP_VER": ("2025_2",)}
+    assert from_cal.upstream["CAL_VER"] == ("2.0.1",) and from_cal.programs == (1345,)
+    assert "MAST made its products with jwst 2.0.1 and" in from_cal.methods
+    assert all_of_it.upstream["CAL_VER"] == ("1.18.0", "2.0.1", "2.0.2")
+    assert all_of_it.programs == (1345, 9999)
+    assert other not in {name for each in from_cal.observations for name in each.identifiers}
+
+
+def test_what_a_recipe_made_is_no_file_of_mast_that_it_used(small_mirror):
+    """They have the same names: of MAST's rate, the recipe has one of its own."""
+    small_mirror.hold(f"{EXPOSURE}_rate.fits", lambda path: path.write_bytes(b"r"), cal_ver="2.0.1")
+    of_mast = cite_results_of(small_mirror, [f"{EXPOSURE}_rate.fits"])
+    path = f"recalibrated/deep/jw01345/o001/{EXPOSURE}_rate.fits"
+    small_mirror.rows[path] = small_mirror.rows.pop(path)  # its content is that of the input now
+
+    found = cite_results_of(small_mirror, [f"{EXPOSURE}_rate.fits", "another_asn.json"])
+
+    assert of_mast.upstream["CAL_VER"] == ("2.0.1",)
+
+    assert "2.0.1" not in found.upstream["CAL_VER"]
+
+
+def test_the_acknowledgement_names_the_programs(small_mirror):
+    """As LaTeX, in the words of MAST; on the terminal and on the site."""
+    small_mirror.hold(
+        "jw02345001001_02101_00001_nrcb1_uncal.fits",
+        lambda path: path.write_bytes(b"o"),
+        program=2345,
+    )
+    small_mirror.publish("two programs")
+
+    page = " ".join(run("cite", "--mirror", small_mirror.root).split())
+    site = (write_site(mirror=small_mirror.root, budget_s=0).parent / "cite.html").read_text()
+
+    words = (
+        r"NAS 5-03127 for JWST. These observations are associated with programs \#1345 and \#2345."
+    )
+    assert words in page and words in site
+
+
 def test_the_row_of_an_exposure_is_built_once(small_mirror, monkeypatch):
     """However many results are made from it."""
     built = []
@@ -309,7 +388,8 @@ def test_observations_that_may_not_be_read_are_not_named(cited, monkeypatch):
 
 
 def test_every_entry_has_a_key_and_a_place():
-    """Its key is its name; a DOI, an address, or it is jwmirror itself."""
+    """Its key is its name; a year; a DOI, an address, or it is jwmirror itself."""
     for name, entry in ENTRIES.items():
         assert re.match(rf"@\w+\{{{name},\n", entry)
+        assert re.search(r"^  year +=", entry, re.MULTILINE)
         assert "doi " in entry or "url " in entry or name == "jwmirror"

@@ -324,7 +324,8 @@ class CitationPage:
     """The page on how to cite the data."""
 
     citation: Citation
-    identifiers: tuple[str, ...]
+    identifiers: tuple[str, ...]  # public ones
+    exclusive: int  # identifiers with exclusive files
     methods: tuple[tuple[str, str], ...] = ()  # recipe and paragraph, of each if there are several
 
 

@@ -28,6 +28,7 @@ POLICY = (
 )
 CODE = re.compile("`([^`]+)`")
 MAX_ROWS = 500  # of a table, where a page says no other number
+BOX = (110, 200)  # characters in a row of a box to copy from, and rows at most
 
 
 @cache
@@ -83,6 +84,7 @@ def _environment() -> Any:  # jinja2.Environment: imported when a page is made
         "count": formatting.count,
         "exclusive": formatting.exclusive_count,
         "limit": MAX_ROWS,
+        "rows": _rows,
         "version": __version__,
         "style": style,
         "script": script,
@@ -115,6 +117,14 @@ def _lines(texts: Iterable[str]) -> object:  # markupsafe.Markup
     from markupsafe import Markup, escape  # comes with jinja2
 
     return Markup("\n").join(escape(printable(text, LINES)) for text in texts)
+
+
+def _rows(texts: Iterable[str]) -> int:
+    """Return the rows of a box that shows texts below each other, of which long ones are wrapped.
+
+    Browsers that know `field-sizing` make the box as high as its content, whatever its width.
+    """
+    return min(sum(len(text) // BOX[0] + 1 for each in texts for text in each.split("\n")), BOX[1])
 
 
 def _with_code(text: str) -> object:  # markupsafe.Markup

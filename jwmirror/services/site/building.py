@@ -21,7 +21,8 @@ from jwmirror.report.site.records import (
     ReleaseDay,
     ReleasesPage,
 )
-from jwmirror.services.inspect.answers.citation import cite_generation, methods_paragraph
+from jwmirror.services.inspect.answers.citation import cite_generation
+from jwmirror.services.inspect.answers.methods import methods_paragraph
 from jwmirror.services.inspect.answers.recommended import recommended_paths
 from jwmirror.services.site import observations as places
 from jwmirror.services.site.attention import groups_by_place, notice_groups, place_named
@@ -369,12 +370,13 @@ class SiteBuilder:
         if not self.pages.is_current(addresses.CITATION, what):
             is_shown = (lambda sha256: sha256 not in state.closed) if self._is_public else None
             citation = cite_generation(state.root, str(state.current.number), is_shown)
-            identifiers = tuple(name for each in citation.observations for name in each.identifiers)
+            observations = citation.observations
             names = [each.recipe for each in citation.recipes]
             methods = [(name, methods_paragraph(citation, name)) for name in names]
             page = CitationPage(
                 citation=citation,
-                identifiers=identifiers,
+                identifiers=tuple(name for each in observations for name in each.public),
+                exclusive=sum(len(each.exclusive) for each in observations),
                 methods=tuple(methods) if len(methods) > 1 else (),
             )
             self.pages.add(addresses.CITATION, "cite.html", page, what)

@@ -14,6 +14,11 @@ class CitedObservation:
     exclusive: tuple[str, ...] = ()  # identifiers that have exclusive files
     target: str = ""  # its name in the proposal; "": not known, as of candidates
 
+    @property
+    def public(self) -> tuple[str, ...]:
+        """The identifiers whose files are all public."""
+        return tuple(name for name in self.identifiers if name not in self.exclusive)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SetParameter:
@@ -32,6 +37,8 @@ class CitedRecipe:
     pipelines: tuple[str, ...]
     results: int
     versions: dict[str, tuple[str, ...]]  # jwst, stcal, stdatamodels -> versions that made them
+    programs: tuple[int, ...]  # whose data they were made from
+    upstream: dict[str, tuple[str, ...]]  # as those of the citation, in the files that it used
     contexts: tuple[str, ...]  # of CRDS: the newest that each result was found valid under
     parameters: tuple[SetParameter, ...]
     is_recorded: bool  # False: an earlier jwmirror published it, so parameters are not listed
@@ -51,8 +58,10 @@ class Citation:
     manifest_sha256: str  # identifies every file of the generation
     programs: tuple[int, ...]
     observations: tuple[CitedObservation, ...]
-    upstream: dict[str, tuple[str, ...]]  # CAL_VER, CRDS_CTX, SDP_VER -> values in MAST's files
+    # CAL_VER, CRDS_CTX, SDP_VER -> values in MAST's files; of some recipes, in those they used
+    upstream: dict[str, tuple[str, ...]]
     recipes: tuple[CitedRecipe, ...]
     methods: str  # a paragraph in LaTeX, which cites the entries of `bibtex`
+    acknowledgement: str  # in the words that MAST asks for, as LaTeX
     bibtex: tuple[str, ...]  # lines
     left_out: int  # files that this user may not read

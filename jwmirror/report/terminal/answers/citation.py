@@ -1,6 +1,6 @@
 """The terminal page of `jwmirror cite`. Pure: records in, text out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -11,7 +11,16 @@ from jwmirror.report import formatting
 
 PORTAL = "https://mast.stsci.edu/portal/Mashup/Clients/DOI/DOIPortal.html"
 HELP = "https://archive.stsci.edu/publishing/doi"
-ATTRIBUTIONS = "https://archive.stsci.edu/publishing/data-attributions"
+ACKNOWLEDGEMENTS = "https://archive.stsci.edu/publishing/mission-acknowledgements"
+MOST_IN_A_DOI = 10_000  # observations, as archive.stsci.edu/publishing/doi says
+OF_LEVELS = (  # as MAST's questions and answers say: outerspace.stsci.edu/display/MASTDOCS/FAQ
+    "A DOI of calibrated or combined products leads to their raw data, too: MAST asks to name such "
+    'products, and to say under "About this data" which files were used.'
+)
+UNTIL_RELEASED = (
+    "Others cannot get these files before they are released. Make the DOI then, or ask MAST "
+    "(archive@stsci.edu) to add them to it."
+)
 
 
 def citation_page(citation: records.Citation, all_lines: bool = False) -> Group:
@@ -19,29 +28,39 @@ def citation_page(citation: records.Citation, all_lines: bool = False) -> Group:
     made_at = formatting.minute(citation.made_at)
     title = f"Generation {citation.generation} of {made_at}"
     parts: list[RenderableType] = [Text(title, style="bold")]
-    identifiers = [
-        line for each in citation.observations for line in _identifiers(each, citation.made_at)
-    ]
+    found = citation.observations
+    public = [_identifier(name, [each.target]) for each in found for name in each.public]
     heading = "Observations, by their identifiers at MAST, for a DOI"
-    parts += formatting.section(heading, identifiers, all_lines)
+    parts += formatting.section(heading, public, all_lines)
     parts.append(Text(f"Make the DOI at {PORTAL} ({HELP}), and put it into the paragraph below"))
+    parts.append(Text(OF_LEVELS))
+    if len(public) > MOST_IN_A_DOI:
+        parts.append(Text(f"MAST takes about {MOST_IN_A_DOI:,} in one DOI."))
+    exclusive = [line for each in found for line in _exclusive(each, citation.made_at)]
+    if exclusive:
+        parts += formatting.section("Not for a DOI yet: exclusive", exclusive, all_lines)
+        parts.append(Text(UNTIL_RELEASED))
     parts += formatting.section("Versions and parameters", list(_facts(citation)), True, False)
     parts += [Text("\nMethods (LaTeX)", style="bold"), Text(citation.methods)]
     parts += [Text("\nBibTeX", style="bold"), *map(Text, citation.bibtex)]
-    parts.append(Text(f"\nAcknowledgements that MAST asks for: {ATTRIBUTIONS}"))
+    parts += [Text("\nAcknowledgement (LaTeX)", style="bold"), Text(citation.acknowledgement)]
+    parts.append(Text(f"MAST asks for it: {ACKNOWLEDGEMENTS}"))
     if citation.left_out:
         files = formatting.count(citation.left_out, "file")
         parts.append(Text(f"left out: {files} that you may not read", style="dim"))
     return Group(*parts)
 
 
-def _identifiers(observation: records.CitedObservation, made_at: str) -> Iterator[str]:
-    """Yield the identifiers, with the target, and which of them have exclusive data."""
+def _identifier(name: str, remarks: Iterable[str]) -> str:
+    words = ", ".join(filter(None, remarks))
+    return f"{name}  ({words})" if words else name
+
+
+def _exclusive(observation: records.CitedObservation, made_at: str) -> Iterator[str]:
+    """Yield the identifiers with exclusive files: with the target, and until when."""
     until = f" until {observation.released[:10]}" if observation.released > made_at else ""
-    for name in observation.identifiers:
-        is_exclusive = name in observation.exclusive
-        words = [*filter(None, [observation.target]), *[f"exclusive{until}"] * is_exclusive]
-        yield f"{name}  ({', '.join(words)})" if words else name
+    for name in observation.exclusive:
+        yield _identifier(name, (observation.target, f"exclusive{until}"))
 
 
 def _facts(citation: records.Citation) -> Iterator[str]:

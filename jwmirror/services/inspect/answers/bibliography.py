@@ -1,11 +1,12 @@
-"""BibTeX entries of the telescope, the software and the catalogues that results rest on.
+"""BibTeX entries of the telescope, software and catalogues that results rest on; thanks to MAST.
 
 Titles, places and DOIs were looked up in the citation files and pages of the projects. What has no
-DOI has an address.
+DOI has an address. jwst, crds and jwmirror are cited with the year in which they were used: their
+packages do not say when a version was released.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 ENTRIES = {
     "jwst-mission": """\
@@ -21,13 +22,16 @@ ENTRIES = {
   author    = {Bushouse, H. and Eisenhamer, J. and Dencheva, N. and others},
   title     = {{JWST} Calibration Pipeline},
   version   = {%(jwst)s},
+  year      = {%(year)s},
   publisher = {Zenodo},
-  doi       = {10.5281/zenodo.7038885}
+  doi       = {10.5281/zenodo.7038885},
+  url       = {https://github.com/spacetelescope/jwst}
 }""",
     "crds": """\
 @misc{crds,
   author = {{Space Telescope Science Institute}},
   title  = {{JWST} Calibration Reference Data System},
+  year   = {%(year)s},
   note   = {crds %(crds)s},
   url    = {https://jwst-crds.stsci.edu}
 }""",
@@ -72,6 +76,7 @@ ENTRIES = {
 @software{jwmirror,
   author  = {{The jwmirror developers}},
   title   = {jwmirror: a versioned local mirror of {JWST} programs that recalibrates them},
+  year    = {%(year)s},
   version = {%(jwmirror)s}
 }""",
     "gaia": """\
@@ -87,10 +92,23 @@ VERSION = re.compile(r"%\((\w+)\)s")
 
 
 def bibtex(names: Iterable[str], versions: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the lines of the entries of these names, with the versions of the packages.
+    """Return the lines of the entries of these names, with the versions of packages and the `year`.
 
-    A line with a version that is not known is left out.
+    A line with a value that is not known is left out.
     """
     lines = "\n\n".join(ENTRIES[name] for name in names).splitlines()
     known = (line for line in lines if all(versions.get(n) for n in VERSION.findall(line)))
     return tuple(VERSION.sub(lambda found: versions[found[1]], line) for line in known)
+
+
+def acknowledgement(programs: Sequence[int]) -> str:
+    """Return, as LaTeX, the words of archive.stsci.edu/publishing/mission-acknowledgements."""
+    numbers = [rf"\#{number}" for number in programs]
+    listed = " and ".join(filter(None, (", ".join(numbers[:-1]), *numbers[-1:])))
+    return (
+        "This work is based on observations made with the NASA/ESA/CSA James Webb Space Telescope. "
+        "The data were obtained from the Mikulski Archive for Space Telescopes at the Space "
+        "Telescope Science Institute, which is operated by the Association of Universities for "
+        "Research in Astronomy, Inc., under NASA contract NAS 5-03127 for JWST. These observations "
+        f"are associated with program{'s' * (len(programs) > 1)} {listed or 'YOUR-PROGRAM'}."
+    )

@@ -1,10 +1,10 @@
 """How to cite a generation: observations, versions, parameters, a methods paragraph, BibTeX."""
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -24,8 +24,9 @@ from jwmirror.core.names import (
 )
 from jwmirror.pipeline.engine_content import ENGINE
 from jwmirror.pipeline.identity import WITH_HEADER
-from jwmirror.services.inspect.answers.bibliography import bibtex
+from jwmirror.services.inspect.answers.bibliography import acknowledgement, bibtex
 from jwmirror.services.inspect.answers.changed_parameters import changed_parameters, set_parameters
+from jwmirror.services.inspect.answers.methods import methods_paragraph
 from jwmirror.services.inspect.answers.selection import Row
 from jwmirror.store.access import CLOSING, may_be_read
 from jwmirror.store.generations import StoredGeneration
@@ -40,6 +41,7 @@ COLUMNS = (
     *("product_cal_ver", "product_crds_ctx", "product_sdp_ver", *CLOSING),
 )
 OF_MAST = {"cal_ver": "CAL_VER", "crds_ctx": "CRDS_CTX", "sdp_ver": "SDP_VER"}
+RAW = "uncal"
 Place = tuple[int, str]  # program and observation
 SOFTWARE = ("jwst", "crds", "astropy", "astroquery", "numpy", "snakemake", "jwmirror")
 CATALOGUE = "abs_refcat"  # the parameter that names a catalogue, and the reference with its stars
@@ -61,6 +63,8 @@ def cite_generation(
 ) -> records.Citation:
     """Return how to cite a generation (its number, a pin, or `current`), or `only` some recipes.
 
+    Then observations and MAST's versions are those of the files from which their results were made.
+
     Files that this user may not read are left out, and counted; or those, by sha256, that are not
     to be shown.
 
@@ -74,28 +78,28 @@ def cite_generation(
     of_mast = [row for row in allowed if row["origin"] == UPSTREAM]
     setup = generation.setup()
     of_recipes = list(_of_recipes(allowed, only, generation.number))
-    recipes = tuple(_recipes(root, of_recipes, setup, entries))
+    used = _inputs_of_recipes(root, of_recipes, allowed)
+    recipes = tuple(_recipes(root, of_recipes, setup, entries, used))
+    sources = list(chain.from_iterable(used.values())) if only else of_mast
+    places = {(row["program"], row["observation"]) for row in (*sources, *of_recipes)}
+    cited = [row for row in of_mast if (row["program"], row["observation"]) in places]
     citation = records.Citation(
         mirror=str(root),
         generation=generation.number,
         made_at=generation.made_at,
         manifest_sha256=generation.manifest_sha256,
-        programs=tuple(sorted({row["program"] for row in allowed if row["program"]})),
-        observations=tuple(_observations(of_mast, _targets(of_mast, entries))),
-        upstream=_values_at_mast(allowed),
+        programs=(programs := _programs((*cited, *of_recipes))),
+        observations=tuple(_observations(cited, _targets(cited, entries))),
+        upstream=_values_at_mast(sources),
         recipes=recipes,
         methods="",
-        bibtex=bibtex(_cited(recipes), _versions(setup, recipes)),
+        acknowledgement=acknowledgement(programs),
+        bibtex=bibtex(
+            _cited(recipes), {**_versions(setup, recipes), "year": generation.made_at[:4]}
+        ),
         left_out=len(rows) - len(allowed),
     )
     return replace(citation, methods=methods_paragraph(citation, only[0] if len(only) == 1 else ""))
-
-
-def methods_paragraph(citation: records.Citation, recipe: str = "") -> str:
-    """Return the paragraph in LaTeX on the methods, of all recipes or of one. Pure."""
-    of_one = tuple(each for each in citation.recipes if recipe in ("", each.recipe))
-    is_from_raw = bool(recipe) and all("detector1" in each.pipelines for each in of_one)
-    return " ".join(_sentences(replace(citation, recipes=of_one), is_from_raw))
 
 
 def _generation(root: Path, name: str) -> StoredGeneration:
@@ -113,6 +117,31 @@ def _of_recipes(rows: Sequence[Row], only: Sequence[str], generation: int) -> It
         where = f"these are in generation {generation}"
         raise StoreError(f"{unknown_name('recipe', unknown[0], known)}; {where}")
     yield from (row for row in rows if row["origin"] in (only or known))
+
+
+def _inputs_of_recipes(
+    root: Path, of_recipes: Iterable[Row], rows: Sequence[Row]
+) -> dict[str, list[Row]]:
+    """Return MAST's files from which the results of each recipe were made, by recipe.
+
+    An input that a recipe made may have the name of MAST's file: then its content decides. If the
+    record of a result is missing, all files of its programs count as used.
+    """
+    of_mast = [row for row in rows if row["origin"] == UPSTREAM]
+    made = {row["file"] for row in rows if row["origin"] != UPSTREAM}
+    making, used = Provenance(root).making, {}
+    for recipe, results in group_by(of_recipes, lambda row: str(row["origin"])).items():
+        records = [making(key) for key in {row["key"] for row in results}]
+        inputs = [each for known in records if known for each in known.derivation.inputs]
+        names = {each.name for each in inputs} - made
+        contents = {each.sha256 for each in inputs}
+        programs = {row["program"] for row in results} if None in records else ()
+        used[recipe] = [
+            row
+            for row in of_mast
+            if row["file"] in names or row["sha256"] in contents or row["program"] in programs
+        ]
+    return used
 
 
 def _rows(entries: Entries) -> Iterator[Row]:
@@ -177,24 +206,37 @@ def _observations(
         )
 
 
+def _programs(rows: Iterable[Row]) -> tuple[int, ...]:
+    return tuple(sorted({row["program"] for row in rows if row["program"]}))
+
+
 def _is_observation(root: str) -> bool:
     """Return whether MAST has a root as an observation: of one exposure, or combined."""
     name = parse_combined(root)
     return is_exposure_root(root) or (name is not None and name.instrument in INSTRUMENTS)
 
 
-def _values_at_mast(rows: Iterable[Row]) -> dict[str, tuple[str, ...]]:
-    upstream = [row for row in rows if row["origin"] == UPSTREAM]
+def _values_at_mast(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
+    """Return which versions made MAST's files; the pipeline has no part in raw files."""
+    calibrated = [row for row in rows if row["suffix"] != RAW]
     return {
-        keyword: tuple(sorted({row[field] for row in upstream if row[field]}))
+        keyword: tuple(
+            sorted(
+                {row[field] for row in (rows if field == "sdp_ver" else calibrated)} - {"", None}
+            )
+        )
         for field, keyword in OF_MAST.items()
     }
 
 
 def _recipes(
-    root: Path, rows: Iterable[Row], setup: Setup | None, entries: Entries
+    root: Path,
+    rows: Iterable[Row],
+    setup: Setup | None,
+    entries: Entries,
+    used: Mapping[str, Sequence[Row]],
 ) -> Iterator[records.CitedRecipe]:
-    """Yield the results of each recipe, with the versions that made them."""
+    """Yield the results of each recipe, with the versions that made them, and the files it used."""
     known = {recipe.name: recipe for recipe in setup.recipes} if setup else {}
     software = Provenance(root).software
     for name, of_recipe in sorted(group_by(rows, lambda row: str(row["origin"])).items()):
@@ -214,6 +256,8 @@ def _recipes(
             pipelines=tuple(sorted({row["result"].partition("/")[0] for row in of_recipe} - {""})),
             results=len(made_with),
             versions={each: versions for each, versions in found.items() if versions},
+            programs=_programs((*used[name], *of_recipe)),
+            upstream=_values_at_mast(used[name]),
             contexts=tuple(sorted({row["context"] for row in of_recipe if row["context"]})),
             parameters=parameters if changed is None else changed,
             is_recorded=recipe is not None,
@@ -246,99 +290,3 @@ def _cited(recipes: tuple[records.CitedRecipe, ...]) -> tuple[str, ...]:
     """Return the names of the entries that belong into the bibliography."""
     gaia = ("gaia",) if any(each.uses_gaia for each in recipes) else ()
     return ("jwst-mission", *(SOFTWARE if recipes else OF_MIRROR), *gaia)
-
-
-# ---- the methods paragraph -------------------------------------------------------------------
-
-
-def _sentences(citation: records.Citation, is_from_raw: bool) -> Iterator[str]:
-    """Yield the sentences; those on results from raw data do not say how MAST calibrated them."""
-    programs = _listed(map(str, citation.programs)) or "none"
-    noun = "program" if len(citation.programs) == 1 else "programs"
-    yield (
-        rf"We used data of the James Webb Space Telescope \citep{{jwst-mission}}, {noun} "
-        rf"{programs}, from the Mikulski Archive for Space Telescopes (MAST) at the Space "
-        r"Telescope Science Institute: \dataset[doi:YOUR-DOI]{https://doi.org/YOUR-DOI}."
-    )
-    raw = _listed(citation.upstream.get("SDP_VER", ()))
-    sdp = rf" (SDP\_VER {_escaped(raw)})" if raw else ""
-    made = _made_with("jwst", citation.upstream.get("CAL_VER", ()))
-    if is_from_raw:
-        yield f"We started from the raw data{sdp}."
-    elif made:
-        contexts = _made_with("CRDS context", citation.upstream.get("CRDS_CTX", ()))
-        yield f"MAST made its products with {made}{f' and {contexts}' if contexts else ''}{sdp}."
-    alike = group_by(citation.recipes, lambda each: (each.versions.get("jwst", ()), each.contexts))
-    for recipes in alike.values():
-        yield _recalibration(recipes)
-    for recipe in citation.recipes:
-        yield from _sentences_on(recipe)
-    if citation.recipes:
-        yield r"The pipeline uses astropy \citep{astropy} and NumPy \citep{numpy}."
-    if any(each.uses_gaia for each in citation.recipes):
-        yield r"Images were aligned to stars of Gaia DR3 \citep{gaia}."
-    yield (
-        rf"The state of the data is that of {citation.made_at[:10]} (generation "
-        rf"{citation.generation}), recorded by jwmirror "
-        rf"\citep{{jwmirror}}, which uses Snakemake \citep{{snakemake}}, astropy \citep{{astropy}} "
-        rf"and astroquery \citep{{astroquery}}, as a list of all files and their checksums (sha256 "
-        rf"of the list: \texttt{{{citation.manifest_sha256}}})."
-    )
-
-
-def _recalibration(recipes: Sequence[records.CitedRecipe]) -> str:
-    """Return a sentence on what recipes with the same versions and contexts have made."""
-    versions, contexts = recipes[0].versions.get("jwst", ()), recipes[0].contexts
-    pipelines = _listed(dict.fromkeys(name for each in recipes for name in each.pipelines))
-    names = _listed(each.recipe for each in recipes)
-    return (
-        rf"We recalibrated the data with the JWST calibration pipeline \citep{{jwst}}, "
-        rf"{_made_with('version', versions) or 'a version that is not recorded'}"
-        rf"{f' ({_escaped(pipelines)})' if pipelines else ''}, with references of "
-        rf"{_made_with('CRDS context', contexts) or 'CRDS'} \citep{{crds}} "
-        rf"(recipe{'s' * (len(recipes) > 1)} {_escaped(names)})."
-    )
-
-
-def _sentences_on(recipe: records.CitedRecipe) -> Iterator[str]:
-    """Yield what a recipe sets and leaves out."""
-    name = _escaped(recipe.recipe)
-    settings = (
-        rf"{_escaped(each.name)} = {_escaped(each.value)}"
-        + (f" (for {_escaped(each.where)})" if each.where else "")
-        for each in recipe.parameters
-    )
-    if recipe.parameters:
-        yield f"Recipe {name} sets {'; '.join(settings)}. {_others(recipe)}"
-    elif recipe.is_recorded:
-        yield f"In recipe {name}, all parameters have the values of the pipeline and of CRDS."
-    else:
-        yield f"The parameters of recipe {name} are YOUR-PARAMETERS."
-    for match, because in recipe.excluded.items():
-        yield f"It leaves out {_escaped(match)}: {_escaped(because)}."
-
-
-def _others(recipe: records.CitedRecipe) -> str:
-    """Return what holds for the parameters that are not named."""
-    versions = _made_with("jwst", recipe.versions.get("jwst", ())) or "the pipeline"
-    contexts = _made_with("CRDS context", recipe.contexts) or "CRDS"
-    return f"Its other parameters have the values of {versions} and of {contexts}."
-
-
-def _made_with(noun: str, values: tuple[str, ...]) -> str:
-    """Return "CRDS context a", "CRDS contexts a and b"; "" without a value."""
-    if not values:
-        return ""
-    plural = "" if len(values) == 1 or noun == "jwst" else "s"
-    return f"{noun}{plural} {_escaped(_listed(values))}"
-
-
-def _listed(values: Iterable[str]) -> str:
-    *others, last = [*values] or [""]
-    return f"{', '.join(others)} and {last}" if others else last
-
-
-def _escaped(text: str) -> str:
-    """Return a text with the characters escaped that LaTeX would act on."""
-    names = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return re.sub(r"[\\~^&%$#_{}]", lambda found: names.get(found[0], f"\\{found[0]}"), text)
