@@ -1,6 +1,6 @@
 "use strict";
 (function () {
-  const MANY = 8; // rows from which a table gets a box to search
+  const MANY = 8; // rows from which a table gets a box to search; on a narrow screen, buttons to sort
   const clean = (text) => text.replace(/,(?=\d{3})/g, "").trim();
   const valueOf = (row, column) => {
     const cell = row.cells[column];
@@ -55,7 +55,6 @@
     }
     table.classList.add("folds"); // on a narrow screen, each row is a card with these labels
     if (table.tBodies[0].rows.length < 2) continue;
-    table.classList.add("sorts");
     [...table.tHead.rows[0].cells].forEach((head, column) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -63,6 +62,8 @@
       button.addEventListener("click", () => sortBy(table, column, head));
       head.append(button);
     });
-    if (table.tBodies[0].rows.length >= MANY) addSearch(table, box);
+    if (table.tBodies[0].rows.length < MANY) continue;
+    table.classList.add("many"); // on a narrow screen, only such a table shows how to sort it
+    addSearch(table, box);
   }
 })();
