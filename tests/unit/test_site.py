@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
+import asdf
 import pytest
 
 from jwmirror.compare.pictures import DrawnComparison, FileRow, pairs
@@ -19,6 +20,7 @@ from jwmirror.core.files import write_bytes
 from jwmirror.core.model import Poll, Recipe, Where, write
 from jwmirror.core.model.history.causes import Cause
 from jwmirror.core.model.run import Stop
+from jwmirror.services.inspect.answers.crds_parameters import CrdsParameters, CrdsValue
 from jwmirror.services.run.site import write_site
 from jwmirror.services.site.differences import DifferingFile
 from jwmirror.services.site.made_results import MadeResults
@@ -367,6 +369,58 @@ def test_a_parameter_names_what_set_it(tmp_path):
         ("jump.limit", "recipe deep, where filter F150W"),
         ("ramp_fit.first", "CRDS"),
     ]
+
+
+def test_values_of_crds_are_beside_those_of_jwst(tmp_path):
+    """Also where a recipe sets jwst's default; a reference that cannot be read gives a dash."""
+    values = {"jump.limit": 4.0, "jump.large": False, "jump.time": 0.0, "ramp_fit.first": 0}
+    write(tmp_path / "receipts/site/defaults-3.0.0-detector1.json", values)
+    known = {"jump.limit": 5, "jump.large": True, "jump.time": 0}
+    write(tmp_path / "receipts/site/pars-jumpstep-detector1-5a.json", known)
+    recipe = Recipe(
+        name="deep",
+        programs=(),
+        parameters={"detector1": {"steps": {"jump": {"limit": 4.0}, "ramp_fit": {"first": 1}}}},
+    )
+    steps = {"jump": {"limit": 4.0, "large": True, "time": 0.0}, "ramp_fit": {"first": 1}}
+    made = replace(
+        made_from("detector1", EXPOSURE, f"{EXPOSURE}_uncal.fits", **steps),
+        references={"pars-jumpstep": ("p1.asdf", "5a"), "pars-rampfitstep": ("p2.asdf", "5b")},
+    )
+
+    settings, _ = MadeResults(tmp_path, [recipe]).settings(made, "deep")
+
+    assert [(s.name, s.value, s.default, s.crds, s.source) for s in settings] == [
+        ("jump.large", "true", "false", "true", "CRDS: p1.asdf"),
+        ("jump.limit", "4.0", "4.0", "5", "recipe deep"),
+        ("ramp_fit.first", "1", "0", "\u2013", "recipe deep"),
+    ]
+
+
+@pytest.mark.parametrize("sha1", ["", "00" * 20])
+def test_a_parameter_reference_is_read_once_from_the_cache_of_references(sha1, tmp_path):
+    """If it is the one that the result was made with; then it may leave the cache."""
+    name = "jwst_nircam_pars-jumpstep_0001.asdf"
+    path = tmp_path / "references" / "jwst" / "nircam" / name
+    path.parent.mkdir(parents=True)
+    step = {"class": "jwst.jump.jump_step.JumpStep", "name": "JumpStep"}
+    asdf.AsdfFile({**step, "parameters": {"rejection_threshold": 5.5}}).write_to(path)
+    steps = {"jump": {"rejection_threshold": 7.0, "skip": False}}
+    made = replace(
+        made_from("detector1", EXPOSURE, f"{EXPOSURE}_uncal.fits", **steps),
+        references={"pars-jumpstep": (name, sha1 or hashlib.sha1(path.read_bytes()).hexdigest())},
+    )
+
+    of_crds = CrdsParameters(tmp_path, tmp_path).of(made)
+    path.unlink()
+    again = CrdsParameters(tmp_path, tmp_path).of(made)
+
+    if sha1:
+        assert not any(each.is_known for each in of_crds.values())
+    else:
+        assert of_crds["jump.rejection_threshold"] == CrdsValue(5.5, name)
+        assert "jump.skip" not in of_crds
+    assert again == of_crds
 
 
 # ---- exclusive data --------------------------------------------------------------------------

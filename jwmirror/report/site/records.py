@@ -181,12 +181,13 @@ class RecalibratedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class SetValue:
-    """A parameter whose value is not jwst's default."""
+    """A parameter whose value is not jwst's default, or not that of CRDS."""
 
     name: str
     value: str
     default: str  # "" if it is not known
     source: str  # your recipe, or CRDS
+    crds: str = ""  # the value of CRDS's parameter reference; "" without, a dash if it is not known
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,13 +17,14 @@ from jwmirror.pipeline.installed import can_recalibrate
 from jwmirror.report.explanation import parameters_by_step
 from jwmirror.report.site.records import FileLink, MeasuredChange, ResultVersion, SetValue
 from jwmirror.report.site.rendering import text_of
-from jwmirror.services.inspect.answers.changed_parameters import set_parameters
+from jwmirror.services.inspect.answers.changed_parameters import same, set_parameters
+from jwmirror.services.inspect.answers.crds_parameters import CrdsParameters, CrdsValue
 from jwmirror.services.site.shown_rows import ShownRow
 from jwmirror.store.provenance import Provenance
 
 Defaults = dict[str, object]  # jump.rejection_threshold -> value
 CHANGES = ("median", "noise", "nan", "do_not_use", "saturated", "jumps", "usable", "sources")
-NO_REFERENCE = "N/A"
+UNKNOWN_VALUE = "\u2013"
 UNKNOWN = "Which parameters differ from jwst's defaults is not known here: {why}"
 
 
@@ -43,7 +44,9 @@ class MadeRecord(msgspec.Struct, frozen=True):
 class MadeResults:
     """The records of results, and jwst's defaults, for the pages of one mirror."""
 
-    def __init__(self, root: Path, recipes: Iterable[Recipe] = ()):
+    def __init__(self, root: Path, recipes: Iterable[Recipe] = (), references: Path | None = None):
+        """Read the records of a mirror; `references` is the cache with CRDS's references."""
+        self._crds = CrdsParameters(root, references)
         self._root, self._provenance = Path(root), Provenance(root)
         self._set = {recipe.name: set_parameters(recipe) for recipe in recipes}
         self.record = cache(self._record)
@@ -158,36 +161,53 @@ class MadeResults:
     # ---- parameters ----------------------------------------------------------------------------
 
     def settings(self, made: Derivation, recipe: str) -> tuple[tuple[SetValue, ...], str]:
-        """Return the parameters that are not jwst's defaults; or why that is not known."""
+        """Return the parameters that are not jwst's defaults, or that differ from CRDS's value.
+
+        Or why that is not known.
+        """
         pipeline, version = whole_pipeline(made.pipeline), made.engine.get("jwst", "")
         defaults = self._defaults(pipeline, version)
         if defaults is None:
             why = f"jwst {version or 'of this result'} is not installed; all parameters are below."
             return (), UNKNOWN.format(why=why)
-        settings = []
-        for name, value in sorted(flat(made.parameters).items()):
-            if name in defaults and text_of(defaults[name]) != text_of(value):
-                settings.append(
-                    SetValue(
-                        name=name,
-                        value=text_of(value),
-                        default=text_of(defaults[name]),
-                        source=self._source(made, recipe, name, value),
-                    )
-                )
-        return tuple(settings), ""
+        of_crds = self._crds.of(made)
+        settings = (
+            self._set_value(made, recipe, name, value, defaults[name], of_crds.get(name))
+            for name, value in sorted(flat(made.parameters).items())
+            if name in defaults
+        )
+        return tuple(filter(None, settings)), ""
 
-    def _source(self, made: Derivation, recipe: str, name: str, value: object) -> str:
-        """Return what set a parameter: the recipe, perhaps for some exposures, or a reference."""
+    def _set_value(
+        self,
+        made: Derivation,
+        recipe: str,
+        name: str,
+        value: object,
+        default: object,
+        of_crds: CrdsValue | None,
+    ) -> SetValue | None:
+        """Return a parameter with what set it; None if it has jwst's default, as CRDS wants it."""
         full = f"{whole_pipeline(made.pipeline)}.{name}"
         own = [each for each in self._set.get(recipe, ()) if each.name == full]
+        is_known = of_crds is not None and of_crds.is_known
+        differs = bool(own) and of_crds is not None and is_known and not same(of_crds.value, value)
+        if text_of(default) == text_of(value) and not differs:
+            return None
         if own:
             alike = [each.where for each in own if each.value == canonical(value)]
             where = alike[-1] if alike else ""
-            return f"recipe {recipe}{where and f', where {where}'}"
-        step = name.partition(".")[0].replace("_", "")
-        reference, _ = made.references.get(f"pars-{step}step", (NO_REFERENCE, ""))
-        return "CRDS" if reference == NO_REFERENCE else f"CRDS: {reference}"
+            source = f"recipe {recipe}{where and f', where {where}'}"
+        else:
+            source = f"CRDS: {of_crds.reference}" if of_crds else "CRDS"
+        crds = "" if of_crds is None else text_of(of_crds.value if differs else value)
+        return SetValue(
+            name=name,
+            value=text_of(value),
+            default=text_of(default),
+            source=source,
+            crds=crds if is_known or not of_crds else UNKNOWN_VALUE,
+        )
 
     def _read_defaults(self, pipeline: str, version: str) -> Defaults | None:
         """Return the defaults of a version of jwst; None if they are not known."""

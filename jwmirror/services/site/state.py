@@ -24,6 +24,7 @@ from jwmirror.report.history import History, generation_record
 from jwmirror.report.quality import doubtful_results
 from jwmirror.report.status import Status, build_status
 from jwmirror.services.causes.reprocessing import kept_change
+from jwmirror.services.inspect.answers.changed_parameters import reference_cache
 from jwmirror.services.inspect.answers.exclusive import ExclusiveData
 from jwmirror.services.inspect.log import mirror_history
 from jwmirror.services.inspect.status import undecided_since, undone_causes
@@ -63,7 +64,10 @@ class MirrorState:
         self._access = self.generations.access()
         self.closed = self._access.closed(self.entries)
         self.setup = self._setup(self.current)
-        self.results = MadeResults(root, self.setup.recipes if self.setup else ())
+        recipes, references = (
+            (self.setup.recipes, reference_cache(self.setup)) if self.setup else ((), None)
+        )
+        self.results = MadeResults(root, recipes, references)
         today = datetime.now(UTC).date().isoformat()
         term_of = ExclusiveData(root, self.entries, self.closed).term
         self.rows: list[ShownRow] = shown_rows(self.entries, self.closed, term_of, today)

@@ -73,6 +73,11 @@ def _is_among(parameter: SetParameter, differing: Set) -> bool:
     return of_step in differing or any(_same(parameter.value, value) for value in known)
 
 
+def same(one: object, other: object) -> bool:
+    """Return whether two values of a parameter are the same to stpipe, such as 5 and 5.0."""
+    return _same(canonical(one), canonical(other))
+
+
 def _same(one: str, other: str) -> bool:
     words = [text.strip('"').lower() for text in (one, other)]
     try:
@@ -106,10 +111,16 @@ def _set_otherwise(
     return found
 
 
+def reference_cache(setup: Setup) -> Path:
+    """Return the cache of references that the config of a generation named."""
+    references = setup.config.get("references") or {}
+    return Path(references.get("cache") or "crds_cache")
+
+
 def _resolvers(root: Path, setup: Setup) -> Resolvers | None:
     """Return resolvers on the reference cache that the config named."""
-    references, last = setup.config.get("references") or {}, last_references(root)
-    cache = Path(references.get("cache") or "crds_cache")
+    last = last_references(root)
+    cache = reference_cache(setup)
     if last is None or not cache.is_dir():
         return None
     return offline_resolvers(cache, replace(last, findings=()))
