@@ -126,8 +126,11 @@ class Recipes:
         return otherwise
 
     def records(self, programs: tuple[int, ...]) -> tuple[Recipe, ...]:
-        """Return the recipes by name; `programs` are those of recipes that do not name any."""
-        return tuple(self._record(name, programs) for name in sorted(self._raw))
+        """Return the recipes in the order of the config.
+
+        `programs` are those of recipes that do not name any.
+        """
+        return tuple(self._record(name, programs) for name in self._raw)
 
     def used_parts(self) -> tuple[ParameterPart, ...]:
         """Return the parts of all recipes with the recipes that use them."""

@@ -318,6 +318,7 @@ class Published:
 
     generation: int  # the current one, after it; while the view is held, the newest one
     is_new: bool
+    recipes: tuple[str, ...] = ()  # their names in the order of the config
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -142,7 +142,8 @@ class Setup:
     """
 
     config: PlainValues  # as read, with the options of the call
-    recipes: tuple[Recipe, ...]  # as the config means them, without `extends`
+    # as the config means them, without `extends`, in its order; by name in earlier versions
+    recipes: tuple[Recipe, ...]
     software: dict[str, dict[str, str]]  # by Python of a recipe ("": the running one): versions
     citation: str = ""  # CITATION.cff of jwmirror
     # where the config says what: recipes.deep.stages -> line 41 of ...

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+RECOMMENDED, ALSO, ONLY = "recommended", "also sound", "the only one"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
@@ -25,10 +27,10 @@ class MosaicVersion:
     quality: str
     caveats: tuple[str, ...]
     marks: tuple[str, ...]
-    is_recommended: bool
+    badge: str = ""  # RECOMMENDED, ALSO or ONLY
     measured: tuple[tuple[str, float], ...] = ()  # name and value, in the units of the image
     exposures: int = 0  # that it is made of; 0: not known
-    parameters: tuple[str, ...] = ()  # in which recommended versions differ, with their values
+    parameters: tuple[str, ...] = ()  # in which versions that are fit differ, with their values
     picture: Picture | None = None
 
 
@@ -40,7 +42,9 @@ class Mosaic:
     page: str
     program: str
     observation: str
-    advice: str
+    advice: str  # one sentence
+    notes: tuple[str, ...]  # on the other versions
+    choice: str  # origin of the version to use; "" if there is none
     versions: tuple[MosaicVersion, ...]
     hidden: int = 0  # recalibrated versions of exclusive data
     compared: str = ""  # where on its page versions of two recipes are compared
@@ -52,3 +56,6 @@ class MosaicsPage:
 
     mosaics: tuple[Mosaic, ...]
     in_all: int
+    recipes: tuple[str, ...] = ()  # that made mosaics here, in the order of the config
+    order: str = ""  # where that order is from, in words
+    hidden: int = 0  # versions of exclusive data, which the public site does not show

@@ -51,6 +51,15 @@ class Notice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ParameterChange:
+    """The newest generation with a changed parameter, and the command that shows its effect."""
+
+    words: str
+    page: str
+    command: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoticeGroup:
     """Notices of one kind."""
 
@@ -360,7 +369,6 @@ class IndexPage:
     releases_in_all: int
     exclusive: int  # files of MAST
     exclusive_made: int  # files made from them
-    mosaics: int
-    recommended: int  # mosaics with a version to use
-    parameter_change: Link | None
+    mosaics: str  # which to use, in short
+    parameter_change: ParameterChange | None
     recipes: tuple[str, ...]

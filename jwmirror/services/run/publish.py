@@ -66,7 +66,8 @@ def publish_generation(
         explain = partial(published_causes, mirror, setup)
         numbers = generations.numbers()
         new = generations.publish(entries, "", facts, lock.check, setup, explain)
-        return _published(numbers, new, generations.current())
+        published = _published(numbers, new, generations.current())
+        return replace(published, recipes=tuple(recipe.name for recipe in recipes))
 
 
 def _published(

@@ -11,7 +11,8 @@ from jwmirror.core.model.stored import Generation
 from jwmirror.core.names import is_exposure_root, is_observation, root_and_suffix
 from jwmirror.report.site import addresses
 from jwmirror.report.site.feeds import atom_feed, json_feed
-from jwmirror.report.site.mosaics import Mosaic, MosaicsPage
+from jwmirror.report.site.mosaic_advice import in_short
+from jwmirror.report.site.mosaics import Mosaic
 from jwmirror.report.site.records import (
     AttentionPage,
     CitationPage,
@@ -23,7 +24,6 @@ from jwmirror.report.site.records import (
 )
 from jwmirror.services.inspect.answers.citation import cite_generation
 from jwmirror.services.inspect.answers.methods import methods_paragraph
-from jwmirror.services.inspect.answers.recommended import recommended_paths
 from jwmirror.services.site import observations as places
 from jwmirror.services.site.attention import groups_by_place, notice_groups, place_named
 from jwmirror.services.site.differences import DifferingFile
@@ -39,12 +39,12 @@ from jwmirror.services.site.generation_pages import (
 from jwmirror.services.site.page_files import PageFiles, SiteFolder
 from jwmirror.services.site.pictures import SitePictures, draw_pictures, planned_pairs
 from jwmirror.services.site.products import (
-    MOST_MOSAICS,
     MosaicContext,
     ProductEvents,
     changed_roots,
     events_by_root,
     mosaics_of,
+    mosaics_page,
     product_page,
 )
 from jwmirror.services.site.shown_rows import ShownRow
@@ -113,27 +113,27 @@ class SiteBuilder:
     # ---- parts that several pages show ---------------------------------------------------------
 
     @cached_property
+    def _differing(self) -> dict[int, list[DifferingFile]]:
+        """The files that the site shows of those in which each generation differs, if known."""
+        return {
+            number: [file for file in found.files if not self._is_hidden_file(number, file)]
+            for number, found in self._state.differing.items()
+            if found
+        }
+
+    @cached_property
     def _events(self) -> dict[str, ProductEvents]:
         made_at = {each.number: each.made_at for each in self._state.history.generations}
         return events_by_root(
-            (
-                number,
-                made_at[number],
-                [f for f in found.files if not self._is_hidden_file(number, f)],
-            )
+            (number, made_at[number], self._differing[number])
             for number in reversed(self._state.listed)
-            if (found := self._state.differing[number])
+            if number in self._differing
         )
 
     @cached_property
     def _pictures(self) -> SitePictures:
-        changed = {
-            number: [f for f in found.files if not self._is_hidden_file(number, f)]
-            for number, found in self._state.differing.items()
-            if found
-        }
         rows = [row for row in self._rows if not (self._is_public and row.is_closed)]
-        planned = planned_pairs(rows, changed)
+        planned = planned_pairs(rows, self._differing)
         locate = self._state.generations.objects.path
         return draw_pictures(planned, self._folder, locate, self._budget_s, self._public)
 
@@ -302,8 +302,10 @@ class SiteBuilder:
             groups=self._groups, run=self._state.status.run or "", generation=number
         )
         self.pages.add(addresses.ATTENTION, "attention.html", attention)
-        mosaics = self._mosaics[:MOST_MOSAICS]
-        of_mosaics = MosaicsPage(mosaics=mosaics, in_all=len(self._mosaics))
+        state = self._state
+        of_mosaics = mosaics_page(
+            state.rows, self._mosaics, state.recipe_order, self._is_hidden_row
+        )
         self.pages.add(addresses.MOSAICS, "mosaics.html", of_mosaics)
         self._add_citation()
         feed = feed_of(self._state, self._groups, is_public=self._is_public)
@@ -321,13 +323,13 @@ class SiteBuilder:
 
     @cached_property
     def _mosaics(self) -> tuple[Mosaic, ...]:
-        outdated = self._state.out_of_date
         context = MosaicContext(
             entries=self._state.doubtful,
             results=self._state.results,
             pages=self._product_pages,
-            out_of_date=outdated,
-            recommended=recommended_paths(self._state.entries, outdated),
+            out_of_date=self._state.out_of_date,
+            faults=self._state.mosaic_faults,
+            order=self._state.recipe_order,
             hidden=self._is_hidden_row,
             pictures=self._pictures.of_file,
             compared=self._pictures.of_recipes,
@@ -339,7 +341,6 @@ class SiteBuilder:
         state, rows = self._state, self._rows
         programs = places.program_summaries(tuple(self._summaries.values()), rows)
         qualities = Counter({(r.origin, r.key): r.quality for r in rows if r.key}.values())
-        recommended = [any(v.is_recommended for v in each.versions) for each in self._mosaics]
         return IndexPage(
             generation=state.current.number,
             made_at=state.current.made_at,
@@ -358,9 +359,8 @@ class SiteBuilder:
             releases_in_all=len(self._releases),
             exclusive=self._exclusive,
             exclusive_made=self._exclusive_made,
-            mosaics=len(recommended),
-            recommended=sum(recommended),
-            parameter_change=parameter_change(state.history, state.listed),
+            mosaics=in_short(self._mosaics),
+            parameter_change=parameter_change(state.history, state.listed, self._differing),
             recipes=tuple(sorted({row.origin for row in rows if row.key})),
         )
 

@@ -11,11 +11,12 @@ from jwmirror.report.site import addresses
 from jwmirror.report.site.records import (
     ChangedFile,
     GenerationPage,
-    Link,
+    ParameterChange,
     RecalibratedFile,
     SetValue,
     TimelineEntry,
 )
+from jwmirror.services.inspect.answers.recommended import is_mosaic
 from jwmirror.services.site.differences import DifferingFile, GenerationDifferences
 from jwmirror.services.site.effects.measured import measured_effects
 from jwmirror.services.site.made_results import MadeResults
@@ -65,14 +66,40 @@ def timeline(history: History, numbers: Collection[int]) -> tuple[TimelineEntry,
     )
 
 
-def parameter_change(history: History, numbers: Collection[int]) -> Link | None:
-    """Return the newest generation of the current line in which a parameter is a cause."""
+def parameter_change(
+    history: History,
+    numbers: Collection[int],
+    differing: Mapping[int, Sequence[DifferingFile]],
+) -> ParameterChange | None:
+    """Return the newest generation of the current line in which a parameter is a cause.
+
+    `differing` are the files that the site shows of each generation, where they are known.
+    """
     for each in history.generations:
         words = parameter_causes(each)
         if words and each.number in history.line and each.number in numbers:
-            page = addresses.generation_address(each.number)
-            return Link(words=f"Generation {each.number}: {'; '.join(words[:2])}", page=page)
+            return ParameterChange(
+                words=f"Generation {each.number}: {'; '.join(words[:2])}",
+                page=addresses.generation_address(each.number),
+                command=_comparing_command(each, differing.get(each.number)),
+            )
     return None
+
+
+def _comparing_command(generation: Generation, files: Sequence[DifferingFile] | None) -> str:
+    """Return the command that shows what a parameter did: to a mosaic, if it changed one."""
+    if files is None:  # the generation, or the one before it, was pruned
+        return "jwmirror log"
+    recipes = {cause.recipe for cause in generation.causes if cause.kind == "parameter"}
+    changed = [f for f in files if f.origin in recipes and f.kind == CHANGED and f.key]
+    names = [(f.origin, f.path.rpartition("/")[2]) for f in changed]
+    mosaics = (named for named in names if is_mosaic(named[1]))
+    found = next(mosaics, next(iter(names), None))
+    sides = generation.parent, generation.number
+    if not found:
+        return f"jwmirror diff {sides[0]} {sides[1]}"
+    recipe, name = found
+    return f"jwmirror diff {sides[0]}:{recipe} {sides[1]}:{recipe} {name}"
 
 
 def published_words(generation: Generation) -> tuple[str, ...]:

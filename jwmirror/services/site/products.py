@@ -4,18 +4,24 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model import UPSTREAM, Entry
+from jwmirror.core.model import Entry
+from jwmirror.core.model.quality import CAVEAT
 from jwmirror.core.names import root_and_suffix
-from jwmirror.report.formatting import count
 from jwmirror.report.quality import caveat_text, quality_of, quality_text
 from jwmirror.report.site import addresses
-from jwmirror.report.site.mosaics import Mosaic, MosaicVersion, Picture
+from jwmirror.report.site.mosaic_advice import Candidate, Differing, advice, badge, notes
+from jwmirror.report.site.mosaics import Mosaic, MosaicsPage, MosaicVersion, Picture
 from jwmirror.report.site.records import (
     ProductEvent,
     ProductPage,
     ResultVersion,
 )
-from jwmirror.services.inspect.answers.recommended import is_mosaic, product_of
+from jwmirror.services.inspect.answers.recommended import (
+    RecipeOrder,
+    choice_of,
+    is_mosaic,
+    product_of,
+)
 from jwmirror.services.site.differences import DifferingFile
 from jwmirror.services.site.made_results import MadeResults, contents
 from jwmirror.services.site.observations import root_lines
@@ -30,7 +36,6 @@ AFTER = {  # steps that run on a mosaic or cube when it is made, and leave it as
     "s3d": ("extract_1d.", "combine_1d."),
 }
 MOST_TRACED = 400  # results below one mosaic
-MOST_NAMED = 6  # parameters in a sentence
 COMPARED = ("median", "noise")  # measured quantities by which versions of a mosaic are compared
 
 
@@ -159,7 +164,8 @@ class MosaicContext:
     results: MadeResults
     pages: Mapping[str, str]  # by root
     out_of_date: Collection[tuple[str, str]]  # recipes and products
-    recommended: Collection[str]  # paths
+    faults: Mapping[str, str]  # by path: why a version is not fit for use; "" if it is
+    order: RecipeOrder
     hidden: Callable[[ShownRow], bool]
     pictures: Callable[[str], Mapping[str, Picture]]  # of a file: by origin
     compared: Callable[[str], str]  # of a file: where two recipes are compared on its page
@@ -168,42 +174,80 @@ class MosaicContext:
 
 
 def mosaics_of(rows: Sequence[ShownRow], context: MosaicContext) -> tuple[Mosaic, ...]:
-    """Return the versions of all mosaics and cubes, and which to use."""
+    """Return the versions of all mosaics and cubes that the site shows, and which to use."""
     key_of = {content: row.key for row in rows if row.key for content in contents(row)}
     combined = [row for row in rows if is_mosaic(row.filename)]
     groups = group_by(combined, lambda row: (row.place, row.filename))
+    shown = (group for _, group in sorted(groups.items()) if not all(map(context.hidden, group)))
     context = replace(context, key_of=key_of)
     return tuple(
-        _mosaic(group, context, number < MOST_MOSAICS)
-        for number, (_, group) in enumerate(sorted(groups.items()))
+        _mosaic(group, context, number < MOST_MOSAICS) for number, group in enumerate(shown)
+    )
+
+
+def mosaics_page(
+    rows: Iterable[ShownRow],
+    mosaics: Sequence[Mosaic],
+    order: RecipeOrder,
+    is_hidden: Callable[[ShownRow], bool],
+) -> MosaicsPage:
+    """Return the page of mosaics; `rows` are all that the mirror has."""
+    versions = [row for row in rows if row.key and is_mosaic(row.filename)]
+    recipes = {row.origin for row in versions if not is_hidden(row)}
+    return MosaicsPage(
+        mosaics=tuple(mosaics[:MOST_MOSAICS]),
+        in_all=len(mosaics),
+        recipes=tuple(sorted(recipes, key=order.place)),
+        order=order.source,
+        hidden=sum(map(is_hidden, versions)),
     )
 
 
 def _mosaic(rows: Sequence[ShownRow], context: MosaicContext, is_shown: bool) -> Mosaic:
     """Return one mosaic; if its page is not shown, without what takes long."""
-    shown = [row for row in rows if row.is_upstream or not context.hidden(row)]
-    versions = [_version(row, context) for row in shown]
-    good = [row for row, each in zip(shown, versions, strict=True) if each.is_recommended]
-    differing = _differing(good, context) if is_shown and len(good) > 1 else {}
-    if differing:
-        versions = [
-            replace(each, parameters=_values(differing, each.origin)) if row in good else each
-            for row, each in zip(shown, versions, strict=True)
-        ]
-    first = rows[0]
+    shown = [row for row in rows if not context.hidden(row)]
+    candidates = [_candidate(row, context) for row in shown]
+    hidden = len(rows) - len(shown)
+    choice = choice_of(rows[0].filename, candidates, context.order, hidden)
+    row_of = {row.path: row for row in shown}
+    fit = [row_of[each.path] for each in choice.fit]
+    if is_shown and len(fit) > 1:
+        choice = replace(choice, differing=_differing(fit, context))
+    ordered = [*choice.own, *([choice.mast] if choice.mast else ())]
     return Mosaic(
-        filename=first.filename,
-        page=context.pages.get(first.root, ""),
-        program=first.program,
-        observation=first.observation,
-        advice=_advice(versions, len(rows) - len(shown), good, differing),
-        versions=tuple(sorted(versions, key=lambda each: (not each.is_recommended, each.origin))),
-        hidden=len(rows) - len(shown),
-        compared=context.compared(first.filename) if first.root in context.pages else "",
+        filename=rows[0].filename,
+        page=context.pages.get(rows[0].root, ""),
+        program=rows[0].program,
+        observation=rows[0].observation,
+        advice=advice(choice),
+        notes=notes(choice),
+        choice=choice.chosen,
+        versions=tuple(
+            _version(row_of[each.path], context, badge(each.origin, choice), choice.differing or {})
+            for each in sorted(ordered, key=lambda each: each.origin != choice.chosen)
+        ),
+        hidden=hidden,
+        compared=context.compared(rows[0].filename) if rows[0].root in context.pages else "",
     )
 
 
-Differing = Mapping[str, Mapping[str, str]]  # parameter -> recipe -> its values
+def _candidate(row: ShownRow, context: MosaicContext) -> Candidate:
+    fault = context.faults[row.path]
+    return Candidate(
+        origin=row.origin,
+        path=row.path,
+        fault=fault,
+        content=row.identity or row.sha256,
+        jwst=context.results.made_by(row.key)[0] if row.key else row.cal_ver,
+        context=row.crds_ctx,
+        has_caveat=bool(fault) and row.quality == CAVEAT,
+        is_out_of_date=_is_out_of_date(row, context),
+    )
+
+
+def _is_out_of_date(row: ShownRow, context: MosaicContext) -> bool:
+    product = row.origin, product_of(row.result, row.filename)
+    return bool(row.key) and product in context.out_of_date
 
 
 def _differing(rows: Sequence[ShownRow], context: MosaicContext) -> Differing | None:
@@ -227,16 +271,13 @@ def _differing(rows: Sequence[ShownRow], context: MosaicContext) -> Differing | 
     return differing
 
 
-def _values(differing: Differing, origin: str) -> tuple[str, ...]:
-    return tuple(f"{name} {values[origin]}" for name, values in differing.items())
-
-
-def _version(row: ShownRow, context: MosaicContext) -> MosaicVersion:
+def _version(
+    row: ShownRow, context: MosaicContext, label: str, differing: Differing
+) -> MosaicVersion:
     entry, results = context.entries.get(row.path), context.results
     quality = quality_of(entry) if entry else None
     version, made = results.made_by(row.key) if row.key else (row.cal_ver, row.made)
-    product = product_of(row.result, row.filename)
-    stale = bool(row.key) and (row.origin, product) in context.out_of_date
+    stale = _is_out_of_date(row, context)
     found = results.measured(row.key, row.filename)
     marks = (*row.marks, *(["out of date: the next run makes it again"] if stale else []))
     if row.is_upstream:
@@ -252,50 +293,13 @@ def _version(row: ShownRow, context: MosaicContext) -> MosaicVersion:
         quality=words,
         caveats=tuple(caveat_text(caveat) for caveat in quality.caveats) if quality else (),
         marks=marks,
-        is_recommended=row.path in context.recommended,
+        badge=label,
         measured=tuple((name, found[name]) for name in COMPARED if name in found),
         exposures=results.exposures(row.key) if row.key else 0,
+        parameters=tuple(
+            f"{name} {values[row.origin]}"
+            for name, values in differing.items()
+            if row.origin in values
+        ),
         picture=context.pictures(row.filename).get(row.origin),
-    )
-
-
-def _advice(
-    versions: Sequence[MosaicVersion],
-    hidden: int,
-    good: Sequence[ShownRow],
-    differing: Differing | None,
-) -> str:
-    """Return which version to use, in one sentence."""
-    own = [each for each in versions if each.origin != UPSTREAM]
-    if len(good) == 1:
-        return f"Use the one of recipe {good[0].origin}: it is sound, and up to date."
-    if good:
-        return f"{len(good)} versions are sound, and up to date: {_choice(good, differing)}"
-    if own:
-        return "None is recommended: no recipe's version is sound and up to date. See the remarks."
-    if hidden:
-        return "No version on this site is recommended."
-    return "Only MAST's version is here, and jwmirror does not measure it: look at it before use."
-
-
-def _choice(good: Sequence[ShownRow], differing: Differing | None) -> str:
-    """Return how several versions differ that may be used."""
-    names = " and ".join(f"recipe {row.origin}" for row in good)
-    if len({row.sha256 for row in good}) == 1 or (
-        good[0].identity and len({row.identity for row in good}) == 1
-    ):
-        return f"those of {names} have equal science content; use either."
-    files = " ".join(f":{row.origin}" for row in good[:2])
-    command = f"`jwmirror diff {files} {good[0].filename}`"
-    if not differing:
-        return f"those of {names}; {command} says how they differ."
-    words = [
-        f"{name}: " + ", ".join(f"{value} ({origin})" for origin, value in values.items())
-        for name, values in list(differing.items())[:MOST_NAMED]
-    ]
-    more = len(differing) - len(words)
-    rest = f"; and {count(more, 'more parameter')}" if more else ""
-    return (
-        f"those of {names}; use one of them, not MAST's. They differ in {'; '.join(words)}{rest}. "
-        f"{command} says what this does to the pixels."
     )

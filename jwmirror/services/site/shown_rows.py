@@ -1,13 +1,13 @@
 """The rows of the current generation, as a site shows them. Pure."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from jwmirror.core.model import UPSTREAM
 from jwmirror.core.model.stored import GONE, PRESENT
-from jwmirror.core.names import is_exposure_root, root_and_suffix
+from jwmirror.core.names import root_and_suffix
 from jwmirror.services.inspect.answers.exclusive import Term
+from jwmirror.services.inspect.answers.recommended import optical_elements
 from jwmirror.store.manifest import Entries
 
 COLUMNS = (
@@ -16,7 +16,6 @@ COLUMNS = (
     *("product_stale", "product_instrument", "product_filter", "product_pupil", "product_sdp_ver"),
 )
 NOT_MEASURED = "not measured"
-RAW = "uncal"
 
 
 class ShownRow(NamedTuple):
@@ -72,15 +71,15 @@ def shown_rows(
     closed: Collection[str],
     term_of: Callable[[str, str, str], Term | None],
     today: str,
+    ages: Mapping[str, str],
 ) -> list[ShownRow]:
     """Return all rows; `closed` are the sha256 of files that others may not read.
 
     `term_of` returns until when the file of a path, sha256 and key is exclusive, of a result of
-    exclusive data, too. `today` is a day (ISO), with which release dates are compared.
+    exclusive data, too. `today` is a day (ISO), with which release dates are compared. `ages` are
+    the files of MAST that are older than their raw data, by path, in words.
     """
-    rows = list(_rows(entries, closed, term_of, today))
-    raw = _raw_days(rows)
-    return [_with_age(row, raw) for row in rows]
+    return list(_rows(entries, closed, term_of, today, ages))
 
 
 def _rows(
@@ -88,6 +87,7 @@ def _rows(
     closed: Collection[str],
     term_of: Callable[[str, str, str], Term | None],
     today: str,
+    ages: Mapping[str, str],
 ) -> Iterator[ShownRow]:
     for (
         path, origin, sha256, size, state, deselected, key, context, quality, result, identity,
@@ -116,51 +116,25 @@ def _rows(
             made=(date or "")[:10],
             release=term.day if term else "",
             is_closed=sha256 in closed,
-            marks=_marks(access, state, deselected, stale),
+            marks=_marks(access, state, deselected, stale, ages.get(path, "")),
             instrument=instrument or "",
-            filters=_filters(filter_, pupil),
+            filters=optical_elements(filter_, pupil),
             access=access,
             sdp_ver=sdp_ver or "",
         )
 
 
-def _raw_days(rows: Iterable[ShownRow]) -> dict[tuple[str, str, str], str]:
-    """Return the newest day of raw data, by exposure, and by observation and filter."""
-    days: dict[tuple[str, str, str], str] = {}
-    for row in rows:
-        if row.is_upstream and row.suffix == RAW and row.made:
-            for about in ((*row.place, row.root), (*row.place, f"{row.instrument} {row.filters}")):
-                days[about] = max(row.made, days.get(about, ""))
-    return days
-
-
-def _with_age(row: ShownRow, raw: dict[tuple[str, str, str], str]) -> ShownRow:
-    """Return a row with a mark if it is a file of MAST whose raw data were replaced since."""
-    if row.is_upstream and row.made and row.suffix != RAW:
-        is_exposure = is_exposure_root(row.root)
-        about = row.root if is_exposure else f"{row.instrument} {row.filters}"
-        if (day := raw.get((*row.place, about), "")) > row.made:
-            whose = "its raw data" if is_exposure else "raw data of its observation and filter"
-            mark = f"made before {whose} were replaced ({day})"
-            return row._replace(marks=(*row.marks, mark))
-    return row
-
-
-def _marks(access: str, state: str, deselected: str, stale: bool | None) -> tuple[str, ...]:
+def _marks(
+    access: str, state: str, deselected: str, stale: bool | None, age: str
+) -> tuple[str, ...]:
     """Return what is to be said of a file, in words."""
-    if state == PRESENT and not (access or deselected or stale):
+    if state == PRESENT and not (access or deselected or stale or age):
         return ()
     words = {
         access: bool(access),
         "not listed by MAST any more, kept here": state == GONE,
         f"not selected by the config any more, last checked on {deselected[:10]}": bool(deselected),
         "queued at MAST for reprocessing": bool(stale),
+        age: bool(age),
     }
     return tuple(each for each, is_so in words.items() if is_so)
-
-
-@cache
-def _filters(filter_: str | None, pupil: str | None) -> str:
-    """Return the optical elements that say something: F200W, F444W+F405N."""
-    names = [name for name in (filter_, pupil) if name and name.upper() not in ("CLEAR", "CLEARP")]
-    return "+".join(names)

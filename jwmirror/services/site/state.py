@@ -26,6 +26,12 @@ from jwmirror.report.status import Status, build_status
 from jwmirror.services.causes.reprocessing import kept_change
 from jwmirror.services.inspect.answers.changed_parameters import reference_cache
 from jwmirror.services.inspect.answers.exclusive import ExclusiveData
+from jwmirror.services.inspect.answers.recommended import (
+    RecipeOrder,
+    made_before_raw_data,
+    mosaic_faults,
+    recipe_order,
+)
 from jwmirror.services.inspect.log import mirror_history
 from jwmirror.services.inspect.status import undecided_since, undone_causes
 from jwmirror.services.site.attention import place_named
@@ -70,7 +76,10 @@ class MirrorState:
         self.results = MadeResults(root, recipes, references)
         today = datetime.now(UTC).date().isoformat()
         term_of = ExclusiveData(root, self.entries, self.closed).term
-        self.rows: list[ShownRow] = shown_rows(self.entries, self.closed, term_of, today)
+        self._ages = made_before_raw_data(self.entries)
+        self.rows: list[ShownRow] = shown_rows(
+            self.entries, self.closed, term_of, today, self._ages
+        )
         self.reasons = cache(self._reasons)
         self.closed_around = cache(self._closed_around)
 
@@ -121,6 +130,16 @@ class MirrorState:
     def out_of_date(self) -> frozenset[tuple[str, str]]:
         """The recipes and products that the last run left to be made again."""
         return frozenset((each.recipe, each.product) for each in self.status.out_of_date)
+
+    @cached_property
+    def mosaic_faults(self) -> dict[str, str]:
+        """The faults of each version of each mosaic and cube, by path; "" for one fit for use."""
+        return mosaic_faults(self.entries, self.out_of_date, self._ages)
+
+    @cached_property
+    def recipe_order(self) -> RecipeOrder:
+        """The recipes in the order of the config."""
+        return recipe_order(self._run, self.current.number, self.setup)
 
     @cached_property
     def undecided(self) -> dict[str, str]:

@@ -47,7 +47,10 @@ class CombinedProduct:
     files: Suffixes
     members: tuple[ExposureFiles, ...]
     qualities: dict[str, str] = field(default_factory=dict)  # of each recipe: sound, caveat...
-    recommended: tuple[str, ...] = ()  # paths in the view of mosaics and cubes that are fine
+    recommended: tuple[str, ...] = ()  # paths in the view: of each mosaic and cube the one to use
+    also_sound: tuple[str, ...] = ()  # paths of other recipes' versions that may be used
+    advice: str = ""  # which version to use, in one sentence; "" without a mosaic or cube
+    remarks: tuple[str, ...] = ()  # on the other versions
     is_judged: bool = False  # a recipe has made a mosaic or cube of it
 
 

@@ -18,7 +18,7 @@ def contents_page(contents: records.Contents, all_lines: bool = False) -> Group:
     parts: list[RenderableType] = []
     if contents.observations:
         for observation in contents.observations:
-            parts += _observation(observation, all_lines)
+            parts += _observation(observation, all_lines, contents.mirror)
     else:
         parts.append(_kinds(contents, all_lines))
     if contents.left_out:
@@ -40,7 +40,9 @@ def _kinds(contents: records.Contents, all_lines: bool) -> RenderableType:
     return table
 
 
-def _observation(observation: records.ObservationFiles, all_lines: bool) -> Iterator[Text]:
+def _observation(
+    observation: records.ObservationFiles, all_lines: bool, mirror: str
+) -> Iterator[Text]:
     """Yield target, product and exposures, each indented below the one before."""
     yield Text(f"\nProgram {observation.program}, {observation.observation}", style="bold")
     target = None
@@ -51,7 +53,7 @@ def _observation(observation: records.ObservationFiles, all_lines: bool) -> Iter
         made = f"{product.pipeline} of {product.association}" if product.association else ""
         how = f"  ({made or 'no association in the mirror'})"
         yield Text(f"    {product.product}{_files(product.files, product.qualities)}{how}")
-        yield from map(Text, _recommended(product))
+        yield from map(Text, _recommended(product, mirror))
         lines = [
             f"      {each.root}{_files(each.files)}"
             + (f"  {each.role}" if each.role != "science" else "")
@@ -67,14 +69,13 @@ def _observation(observation: records.ObservationFiles, all_lines: bool) -> Iter
         yield Text(f"  and {formatting.count(associations, 'file')} of associations", style="dim")
 
 
-def _recommended(product: records.CombinedProduct) -> Iterator[str]:
-    """Yield which mosaics and cubes of recipes to use, if there are any."""
+def _recommended(product: records.CombinedProduct, mirror: str) -> Iterator[str]:
+    """Yield which mosaics and cubes to use, why, and what is to be said of other versions."""
     for path in product.recommended:
-        yield f"      use current/{path}: it is sound, and up to date"
-    if len({path.split("/")[1] for path in product.recommended}) > 1:
-        yield "      jwmirror diff :RECIPE :RECIPE FILE says how these differ"
-    if product.is_judged and not product.recommended:
-        yield "      none is recommended: no recipe's version is sound and up to date"
+        yield f"      use {mirror}/current/{path}"
+    if product.advice:
+        yield f"        {product.advice}"
+    yield from (f"        {remark}" for remark in product.remarks)
 
 
 def _files(files: records.Suffixes, qualities: Mapping[str, str] | None = None) -> str:

@@ -5,15 +5,18 @@ The functions on rows are pure.
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 
 from jwmirror.core.errors import StoreError, as_typed, some_of
-from jwmirror.core.model import UPSTREAM
+from jwmirror.core.grouping import group_by
+from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.core.model.answers import contents as records
 from jwmirror.core.model.association import Association
-from jwmirror.core.model.quality import SOUND
+from jwmirror.core.model.quality import CAVEAT, SOUND
+from jwmirror.core.model.stored import Setup
 from jwmirror.core.names import (
     INSTRUMENTS,
     is_named_by,
@@ -23,16 +26,23 @@ from jwmirror.core.names import (
 )
 from jwmirror.pipeline.associations.reading import read_associations
 from jwmirror.report.quality import NOT_MEASURED
+from jwmirror.report.site.mosaic_advice import Candidate, Choice, advice, notes
 from jwmirror.services.inspect.answers.product_kinds import KINDS, kind_of
 from jwmirror.services.inspect.answers.recommended import (
-    is_mosaic,
+    choice_of,
+    made_before_raw_data,
+    mosaic_faults,
+    mosaic_of,
     out_of_date_products,
-    recommended_paths,
+    product_of,
+    recipe_order,
 )
 from jwmirror.store.access import may_be_read
-from jwmirror.store.generations import Generations
+from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.manifest import Entries
 from jwmirror.store.objects import Objects
+from jwmirror.store.provenance import Provenance
+from jwmirror.store.runs import last_run
 
 FORMS = "1345, 1345/o001, 1345/c1001 or a file name"
 
@@ -55,9 +65,9 @@ def mirror_contents(root: Path, part: str = "") -> records.Contents:
         rows = _rows_of(root, part, rows)
         locate = Objects(root).path
         found = read_associations(rows.where("product_suffix", "asn"), locate).found
-        recommended = recommended_paths(rows, out_of_date_products(root, current))
+        choices = _choices(root, current, rows)
         observations = tuple(
-            replace(each, products=tuple(_with_qualities(each.products, rows, recommended)))
+            replace(each, products=tuple(_with_qualities(each.products, rows, choices)))
             for each in observation_files(rows.column("path"), rows.column("origin"), found)
         )
     return records.Contents(
@@ -69,32 +79,103 @@ def mirror_contents(root: Path, part: str = "") -> records.Contents:
     )
 
 
-def _with_qualities(
-    products: Iterable[records.CombinedProduct], rows: Entries, recommended: Collection[str]
-) -> Iterator[records.CombinedProduct]:
-    """Add to each product the quality of each recipe's result of it, and what is `recommended`.
+def _choices(root: Path, current: StoredGeneration, rows: Entries) -> dict[str, Choice]:
+    """Return which version of each mosaic and cube among the rows to use, by file name."""
+    run = last_run(root)
+    outdated = out_of_date_products(root, current, run)
+    order = recipe_order(run, current.number, _setup(current))
+    faults = mosaic_faults(rows, outdated, made_before_raw_data(rows))
+    places = {path: place for place, path in enumerate(rows.column("path")) if path in faults}
+    provenance = Provenance(root)
+    candidates = (
+        _candidate(rows[place], faults[path], outdated, provenance)
+        for path, place in places.items()
+    )
+    return {
+        filename: choice_of(filename, versions, order, typed=as_typed)
+        for (_, filename), versions in group_by(candidates, lambda e: mosaic_of(e.path)).items()
+    }
 
-    Of several qualities, as of the cubes of MIRI, one that is not sound.
+
+def _candidate(
+    entry: Entry, fault: str, outdated: Collection[tuple[str, str]], provenance: Provenance
+) -> Candidate:
+    jwst, context = _made_with(provenance, entry)
+    return Candidate(
+        origin=entry.origin,
+        path=entry.path,
+        fault=fault,
+        content=entry.identity or entry.sha256,
+        jwst=jwst,
+        context=context,
+        has_caveat=bool(fault) and entry.quality == CAVEAT,
+        is_out_of_date=(entry.origin, product_of(entry.result, entry.filename)) in outdated,
+    )
+
+
+def _setup(current: StoredGeneration) -> Setup | None:
+    with suppress(StoreError):  # it is damaged, which `verify` reports
+        return current.setup()
+    return None
+
+
+def _made_with(provenance: Provenance, entry: Entry) -> tuple[str, str]:
+    """Return the version of jwst and the CRDS context of a file."""
+    if entry.product:
+        return entry.product.cal_ver or "", entry.product.crds_ctx or ""
+    with suppress(StoreError):  # it is damaged, which `verify` reports
+        if record := provenance.read_if_allowed(entry.key):
+            return record.derivation.engine.get("jwst", ""), entry.context
+    return "", entry.context
+
+
+def _with_qualities(
+    products: Iterable[records.CombinedProduct],
+    rows: Entries,
+    choices: Mapping[str, Choice],
+) -> Iterator[records.CombinedProduct]:
+    """Add to each product the quality of each recipe's result of it, and which version to use.
+
+    Of several qualities, as of the cubes of MIRI, one that is not sound. `choices`: by file name.
     """
-    mosaics: dict[str, list[str]] = defaultdict(list)  # paths
+    of_product: dict[str, list[Choice]] = defaultdict(list)
     known: dict[str, dict[str, str]] = {}  # by product; a cube has more parts in its name
+    for filename, choice in choices.items():
+        for name in _names_of_product(filename):
+            of_product[name].append(choice)
     columns = (rows.column(name) for name in ("path", "origin", "key", "quality"))
     for path, origin, key, quality in zip(*columns, strict=True):
-        filename = path.rpartition("/")[2]
-        if key and (parts := parse_product(filename)):
-            for name in accumulate(parts.root.split("_"), "{}_{}".format):
-                mosaics[name] += [path] if is_mosaic(filename) else []
-                words = known.setdefault(name, {})
-                if words.get(origin, SOUND) == SOUND:
-                    words[origin] = quality or NOT_MEASURED
+        for name in _names_of_product(path.rpartition("/")[2]) if key else ():
+            words = known.setdefault(name, {})
+            if words.get(origin, SOUND) == SOUND:
+                words[origin] = quality or NOT_MEASURED
     for each in products:
-        made = mosaics.get(each.product, ())
-        yield replace(
-            each,
-            qualities=known.get(each.product, {}),
-            recommended=tuple(sorted(path for path in made if path in recommended)),
-            is_judged=bool(made),
-        )
+        made = replace(each, qualities=known.get(each.product, {}))
+        yield _with_choices(made, of_product.get(each.product, []))
+
+
+def _with_choices(
+    product: records.CombinedProduct, choices: Sequence[Choice]
+) -> records.CombinedProduct:
+    """Add to a product which version to use of its mosaic, or of each of its cubes."""
+    firsts = {advice(choice): choice for choice in reversed(choices)}  # of equal advice, one
+    ordered = list(reversed(firsts.values()))
+    return replace(
+        product,
+        recommended=tuple(choice.path for choice in choices if choice.path),
+        also_sound=tuple(
+            each.path for choice in choices for each in choice.fit if each.path != choice.path
+        ),
+        advice=" ".join(map(advice, ordered)),
+        remarks=tuple(text for choice in ordered for text in notes(choice)),
+        is_judged=any(choice.own for choice in choices),
+    )
+
+
+def _names_of_product(filename: str) -> Iterator[str]:
+    """Yield the names that the product of a file may have: the beginnings of its root."""
+    if parts := parse_product(filename):
+        yield from accumulate(parts.root.split("_"), "{}_{}".format)
 
 
 def _rows_of(root: Path, part: str, rows: Entries) -> Entries:
