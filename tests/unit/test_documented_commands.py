@@ -122,6 +122,15 @@ def test_every_command_of_a_page_is_called_or_has_a_reason():
     assert (len(shown_words()) > 20, sum(map(is_called, others)) > 80) == (True, True)
 
 
+def test_no_reason_is_for_commands_to_come():
+    """A pattern is for one command, except for programs of others."""
+    own = ("jwmirror ", "snakemake ", "make ", "python ", "pip ")
+
+    patterns = [each for each in NOT_CALLED if each.startswith(own) and "*" in each]
+
+    assert patterns == []
+
+
 def test_reasons_name_tests_that_exist():
     """A file that a reason of `NOT_CALLED` names is there."""
     named = {name for why in NOT_CALLED.values() for name in re.findall(r"tests/\S+\.py", why)}

@@ -170,10 +170,14 @@ def test_site_and_status_count_the_same_exclusive_files(mirror_of_terms):
     assert of_site.total() == 11
 
 
-def test_of_two_inputs_the_later_release_holds(mirror_of_terms):
-    """And of one whose date is not known, and one with a date, the first."""
-    mirror = mirror_of_terms
-    both = [f"{EXPOSURE_OF[term]}_rate.fits" for term in ("2099", "passed")]
+@pytest.mark.parametrize("is_reversed", [False, True])
+@pytest.mark.parametrize(
+    ("terms", "release"), [(("2099", "passed"), LATER), (("2099", "unknown"), "")]
+)
+def test_of_two_inputs_the_later_release_holds(mirror_of_terms, terms, release, is_reversed):
+    """Whichever is named first; one whose date is not known is the later one."""
+    mirror, named = mirror_of_terms, [f"{EXPOSURE_OF[term]}_rate.fits" for term in terms]
+    both = named[::-1] if is_reversed else named
     made = made_from("image3", MOSAIC, both[0])
     second = replace(made.inputs[0], name=both[1])
     mirror.make(
@@ -183,7 +187,7 @@ def test_of_two_inputs_the_later_release_holds(mirror_of_terms):
 
     (row,) = (r for r in MirrorState(mirror.root).rows if r.filename == f"{MOSAIC}_i2d.fits")
 
-    assert row.release == LATER
+    assert row.is_closed and row.release == release
 
 
 def test_a_result_whose_inputs_are_not_on_record_is_of_unknown_release(mirror_of_terms):

@@ -1,8 +1,7 @@
 """What needs attention, as groups of notices. Pure: the state of a mirror in, notices out."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model.product import WITHHELD
@@ -22,6 +21,15 @@ PageOf = Callable[[str], str]  # of the name of a file or product: the address o
 IsHidden = Callable[[str], bool]  # of such a name: the site must not show what is said of it
 
 
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What notices are made from."""
+
+    status: Status
+    undecided: Mapping[str, str]
+    is_hidden: IsHidden
+
+
 def notice_groups(
     status: Status, undecided: Mapping[str, str], page_of: PageOf, is_hidden: IsHidden
 ) -> tuple[NoticeGroup, ...]:
@@ -29,15 +37,10 @@ def notice_groups(
 
     `undecided` are files that may have changed at MAST without a sign of it: since when (ISO).
     """
-    groups = []
+    groups, source = [], Source(status=status, undecided=undecided, is_hidden=is_hidden)
     open_to_all = {failed_listing(doubt).name for doubt in status.last_poll.doubts}
-    own: dict[str, Callable[[Status], Iterator[Notice]]] = {
-        "undecided": lambda _: _undecided(undecided),
-        "references": partial(_references, is_hidden=is_hidden),
-    }
     for name, title, level, notices_of in KINDS:
-        found = own.get(name, notices_of)(status)
-        notices = [replace(each, page=page_of(each.subject)) for each in found]
+        notices = [replace(each, page=page_of(each.subject)) for each in notices_of(source)]
         shown = tuple(
             each
             for each in notices
@@ -76,23 +79,23 @@ def place_named(name: str) -> Place:
     return ("", "") if program is None else (f"jw{program:05d}", observation)
 
 
-def _failed(status: Status) -> Iterator[Notice]:
-    for failure in status.failures:
+def _failed(source: Source) -> Iterator[Notice]:
+    for failure in source.status.failures:
         yield Notice(subject=failure.name, why=(failure.message,))
 
 
-def _stopped(status: Status) -> Iterator[Notice]:
-    for stop in status.last_poll.stops:
+def _stopped(source: Source) -> Iterator[Notice]:
+    for stop in source.status.last_poll.stops:
         yield Notice(subject=f"run {stop.run}", why=(_stop_words(stop.rule, stop.why),))
 
 
-def _doubted(status: Status) -> Iterator[Notice]:
-    for doubt in status.last_poll.doubts:
+def _doubted(source: Source) -> Iterator[Notice]:
+    for doubt in source.status.last_poll.doubts:
         yield Notice(subject=doubt.scope, why=(doubt.why,))
 
 
-def _judged(status: Status) -> Iterator[Notice]:
-    for result in status.look_at:
+def _judged(source: Source) -> Iterator[Notice]:
+    for result in source.status.look_at:
         if not is_accepted(result.quality):
             state = "" if result.is_published else "; not published"
             word = f"{result.pipeline}: {quality_text(result.quality)}{state}"
@@ -100,50 +103,50 @@ def _judged(status: Status) -> Iterator[Notice]:
             yield Notice(subject=f"{result.recipe}: {result.product}", why=why)
 
 
-def _references(status: Status, is_hidden: IsHidden) -> Iterator[Notice]:
-    for notice in status.references:
-        why = (f"{notice.kind}: {notice.message}", *_made_with(notice, is_hidden))
+def _references(source: Source) -> Iterator[Notice]:
+    for notice in source.status.references:
+        why = (f"{notice.kind}: {notice.message}", *_made_with(notice, source.is_hidden))
         yield Notice(subject=notice.file, why=why)
 
 
-def _waiting(status: Status) -> Iterator[Notice]:
-    for wait in (*status.waits, *status.unknown):
+def _waiting(source: Source) -> Iterator[Notice]:
+    for wait in (*source.status.waits, *source.status.unknown):
         yield Notice(subject=f"{wait.recipe}: {wait.product}", why=(wait.why,))
 
 
-def _outdated(status: Status) -> Iterator[Notice]:
-    for each in status.out_of_date:
+def _outdated(source: Source) -> Iterator[Notice]:
+    for each in source.status.out_of_date:
         yield Notice(subject=f"{each.recipe}: {each.product}", why=each.reasons)
 
 
-def _settling(status: Status) -> Iterator[Notice]:
-    for each in status.settling:
+def _settling(source: Source) -> Iterator[Notice]:
+    for each in source.status.settling:
         yield Notice(subject=each.product, why=(each.why, f"since {each.since[:10]}"))
 
 
-def _withheld(status: Status) -> Iterator[Notice]:
-    for change in status.changes:
+def _withheld(source: Source) -> Iterator[Notice]:
+    for change in source.status.changes:
         if change.kind == WITHHELD:
             yield Notice(subject=change.file, why=change.reasons)
 
 
-def _incomplete(status: Status) -> Iterator[Notice]:
-    for each in status.incomplete:
+def _incomplete(source: Source) -> Iterator[Notice]:
+    for each in source.status.incomplete:
         yield Notice(subject=each.association, why=each.absent)
 
 
-def _unmatched(status: Status) -> Iterator[Notice]:
-    for words in status.unmatched:
+def _unmatched(source: Source) -> Iterator[Notice]:
+    for words in source.status.unmatched:
         yield Notice(subject=words)
 
 
-def _not_applied(status: Status) -> Iterator[Notice]:
-    for each in status.partial_matches:
+def _not_applied(source: Source) -> Iterator[Notice]:
+    for each in source.status.partial_matches:
         yield Notice(subject=f"{each.recipe}: {each.product}", why=(each.match, each.why))
 
 
-def _excluded(status: Status) -> Iterator[Notice]:
-    for each in status.excluded:
+def _excluded(source: Source) -> Iterator[Notice]:
+    for each in source.status.excluded:
         yield Notice(subject=f"{each.recipe}: {each.product}", why=(each.why,))
 
 
@@ -152,7 +155,8 @@ def _stop_words(rule: str, why: str) -> str:
     return words or "it was stopped, or a job that it needs failed; `jwmirror failures` says which"
 
 
-def _rollback(status: Status) -> Iterator[Notice]:
+def _rollback(source: Source) -> Iterator[Notice]:
+    status = source.status
     number = status.generation.number if status.generation else 0
     if status.hold:
         yield Notice(
@@ -180,16 +184,16 @@ def _made_with(notice: ReferenceNotice, is_hidden: IsHidden) -> Iterator[str]:
         yield f"made with it: {count(hidden, 'result')} that may be of exclusive data"
 
 
-def _notes(status: Status) -> Iterator[Notice]:
-    if status.limited_to:
+def _notes(source: Source) -> Iterator[Notice]:
+    if source.status.limited_to:
         yield Notice(subject="the last run asked MAST about parts of the programs only")
-    for note in status.notes:
+    for note in source.status.notes:
         yield Notice(subject=without_folder(note))
 
 
-def _undecided(undecided: Mapping[str, str]) -> Iterator[Notice]:
+def _undecided(source: Source) -> Iterator[Notice]:
     """Yield the files that may have changed without a sign, in the words of `jwmirror status`."""
-    for file, since in sorted(undecided.items()):
+    for file, since in sorted(source.undecided.items()):
         why = (
             "MAST lists no checksum of it, so that a change may show no sign; not compared since "
             f"{minute(since)}",
@@ -199,18 +203,13 @@ def _undecided(undecided: Mapping[str, str]) -> Iterator[Notice]:
 
 
 # id, title, level, function; the first ones are the worst
-KINDS: tuple[tuple[str, str, Level, Callable[[Status], Iterator[Notice]]], ...] = (
+KINDS: tuple[tuple[str, str, Level, Callable[[Source], Iterator[Notice]]], ...] = (
     ("failed", "failed", "bad", _failed),
     ("stopped", "runs that ended before they published", "bad", _stopped),
     ("doubts", "not believed or not read at MAST", "bad", _doubted),
     ("rollback", "rolled back, or held", "warn", _rollback),
     ("quality", "results with caveats, or not published", "warn", _judged),
-    (
-        "references",
-        "references corrected, retracted or not verified by CRDS",
-        "warn",
-        lambda _: iter(()),
-    ),
+    ("references", "references corrected, retracted or not verified by CRDS", "warn", _references),
     ("waiting", "waiting to be calibrated", "warn", _waiting),
     ("outdated", "still out of date", "warn", _outdated),
     ("settling", "partly reprocessed at MAST; published when the rest arrives", "warn", _settling),
@@ -218,7 +217,7 @@ KINDS: tuple[tuple[str, str, Level, Callable[[Status], Iterator[Notice]]], ...] 
     ("incomplete", "associations with members that MAST does not list", "warn", _incomplete),
     ("unmatched", "selected in the config, but not found at MAST", "warn", _unmatched),
     ("blocks", "where-blocks that were not applied", "warn", _not_applied),
-    ("undecided", "undecided: may have changed at MAST without a sign", "warn", lambda _: iter(())),
+    ("undecided", "undecided: may have changed at MAST without a sign", "warn", _undecided),
     ("notes", "about the config and the last run", "warn", _notes),
     ("excluded", "excluded by recipes", "note", _excluded),
 )
