@@ -22,7 +22,7 @@ IsHidden = Callable[[str], bool]  # of such a name: the site must not show what 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class NoticeSource:
     """What notices are made from."""
 
     status: Status
@@ -37,7 +37,7 @@ def notice_groups(
 
     `undecided` are files that may have changed at MAST without a sign of it: since when (ISO).
     """
-    groups, source = [], Source(status=status, undecided=undecided, is_hidden=is_hidden)
+    groups, source = [], NoticeSource(status=status, undecided=undecided, is_hidden=is_hidden)
     open_to_all = {failed_listing(doubt).name for doubt in status.last_poll.doubts}
     for name, title, level, notices_of in KINDS:
         notices = [replace(each, page=page_of(each.subject)) for each in notices_of(source)]
@@ -79,22 +79,22 @@ def place_named(name: str) -> Place:
     return ("", "") if program is None else (f"jw{program:05d}", observation)
 
 
-def _failed(source: Source) -> Iterator[Notice]:
+def _failed(source: NoticeSource) -> Iterator[Notice]:
     for failure in source.status.failures:
         yield Notice(subject=failure.name, why=(failure.message,))
 
 
-def _stopped(source: Source) -> Iterator[Notice]:
+def _stopped(source: NoticeSource) -> Iterator[Notice]:
     for stop in source.status.last_poll.stops:
         yield Notice(subject=f"run {stop.run}", why=(_stop_words(stop.rule, stop.why),))
 
 
-def _doubted(source: Source) -> Iterator[Notice]:
+def _doubted(source: NoticeSource) -> Iterator[Notice]:
     for doubt in source.status.last_poll.doubts:
         yield Notice(subject=doubt.scope, why=(doubt.why,))
 
 
-def _judged(source: Source) -> Iterator[Notice]:
+def _judged(source: NoticeSource) -> Iterator[Notice]:
     for result in source.status.look_at:
         if not is_accepted(result.quality):
             state = "" if result.is_published else "; not published"
@@ -103,49 +103,49 @@ def _judged(source: Source) -> Iterator[Notice]:
             yield Notice(subject=f"{result.recipe}: {result.product}", why=why)
 
 
-def _references(source: Source) -> Iterator[Notice]:
+def _references(source: NoticeSource) -> Iterator[Notice]:
     for notice in source.status.references:
         why = (f"{notice.kind}: {notice.message}", *_made_with(notice, source.is_hidden))
         yield Notice(subject=notice.file, why=why)
 
 
-def _waiting(source: Source) -> Iterator[Notice]:
+def _waiting(source: NoticeSource) -> Iterator[Notice]:
     for wait in (*source.status.waits, *source.status.unknown):
         yield Notice(subject=f"{wait.recipe}: {wait.product}", why=(wait.why,))
 
 
-def _outdated(source: Source) -> Iterator[Notice]:
+def _outdated(source: NoticeSource) -> Iterator[Notice]:
     for each in source.status.out_of_date:
         yield Notice(subject=f"{each.recipe}: {each.product}", why=each.reasons)
 
 
-def _settling(source: Source) -> Iterator[Notice]:
+def _settling(source: NoticeSource) -> Iterator[Notice]:
     for each in source.status.settling:
         yield Notice(subject=each.product, why=(each.why, f"since {each.since[:10]}"))
 
 
-def _withheld(source: Source) -> Iterator[Notice]:
+def _withheld(source: NoticeSource) -> Iterator[Notice]:
     for change in source.status.changes:
         if change.kind == WITHHELD:
             yield Notice(subject=change.file, why=change.reasons)
 
 
-def _incomplete(source: Source) -> Iterator[Notice]:
+def _incomplete(source: NoticeSource) -> Iterator[Notice]:
     for each in source.status.incomplete:
         yield Notice(subject=each.association, why=each.absent)
 
 
-def _unmatched(source: Source) -> Iterator[Notice]:
+def _unmatched(source: NoticeSource) -> Iterator[Notice]:
     for words in source.status.unmatched:
         yield Notice(subject=words)
 
 
-def _not_applied(source: Source) -> Iterator[Notice]:
+def _not_applied(source: NoticeSource) -> Iterator[Notice]:
     for each in source.status.partial_matches:
         yield Notice(subject=f"{each.recipe}: {each.product}", why=(each.match, each.why))
 
 
-def _excluded(source: Source) -> Iterator[Notice]:
+def _excluded(source: NoticeSource) -> Iterator[Notice]:
     for each in source.status.excluded:
         yield Notice(subject=f"{each.recipe}: {each.product}", why=(each.why,))
 
@@ -155,7 +155,7 @@ def _stop_words(rule: str, why: str) -> str:
     return words or "it was stopped, or a job that it needs failed; `jwmirror failures` says which"
 
 
-def _rollback(source: Source) -> Iterator[Notice]:
+def _rollback(source: NoticeSource) -> Iterator[Notice]:
     status = source.status
     number = status.generation.number if status.generation else 0
     if status.hold:
@@ -184,14 +184,14 @@ def _made_with(notice: ReferenceNotice, is_hidden: IsHidden) -> Iterator[str]:
         yield f"made with it: {count(hidden, 'result')} that may be of exclusive data"
 
 
-def _notes(source: Source) -> Iterator[Notice]:
+def _notes(source: NoticeSource) -> Iterator[Notice]:
     if source.status.limited_to:
         yield Notice(subject="the last run asked MAST about parts of the programs only")
     for note in source.status.notes:
         yield Notice(subject=without_folder(note))
 
 
-def _undecided(source: Source) -> Iterator[Notice]:
+def _undecided(source: NoticeSource) -> Iterator[Notice]:
     """Yield the files that may have changed without a sign, in the words of `jwmirror status`."""
     for file, since in sorted(source.undecided.items()):
         why = (
@@ -203,7 +203,7 @@ def _undecided(source: Source) -> Iterator[Notice]:
 
 
 # id, title, level, function; the first ones are the worst
-KINDS: tuple[tuple[str, str, Level, Callable[[Source], Iterator[Notice]]], ...] = (
+KINDS: tuple[tuple[str, str, Level, Callable[[NoticeSource], Iterator[Notice]]], ...] = (
     ("failed", "failed", "bad", _failed),
     ("stopped", "runs that ended before they published", "bad", _stopped),
     ("doubts", "not believed or not read at MAST", "bad", _doubted),
