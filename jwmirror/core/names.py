@@ -38,7 +38,8 @@ _DATA = {"fits", "json", "csv", "ecsv", "asdf"}  # extensions of products that a
 _PROGRAM = re.compile(r"jw(?P<program>\d{5})")
 _EXPOSURE = re.compile(r"jw(?P<program>\d{5})(?P<observation>\d{3})\d{3}_")
 _ROOT = re.compile(
-    r"jw(?P<program>\d{5})(?P<observation>\d{3})(?P<visit>\d{3})_\d{5}_(?P<exposure>\d{5})"
+    r"jw(?P<program>\d{5})(?P<observation>\d{3})(?P<visit>\d{3})"
+    r"_\d{3}[0-9a-z]{2}_(?P<exposure>\d{5})"  # group, sequence, and activity in base 36
     r"(?:-seg\d{3})?_(?P<detector>[a-z0-9]+)"
 )
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")  # nearly all names

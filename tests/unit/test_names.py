@@ -27,6 +27,7 @@ from jwmirror.core.names import (
     stage_3_candidate,
     without_target,
 )
+from jwmirror_simulator.mast.storage import names as archive_names
 from tests.conftest import need
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
@@ -277,6 +278,17 @@ def test_real_names_are_understood():
     assert len(folders) == len(filenames) > 500
     odd = {name: f for name, f in folders.items() if not re.fullmatch(r"[oca]\d{3,4}|pool", f)}
     assert not odd
+
+
+@pytest.mark.parametrize("activity", ["0310a", "031zz", "02101"])
+def test_the_number_of_an_activity_is_in_base_36(activity):
+    """MAST lists jw01386002001_0310a_00001_nrcalong; the last two characters are the activity."""
+    root = f"jw01386002001_{activity}_00001_nrcalong"
+    filename = f"{root}_c1020_psfalign.fits"
+
+    assert is_exposure_root(root) and root_and_suffix(filename) == (root, "psfalign")
+    assert (detector_of(filename), stage_3_candidate(filename)) == ("NRCALONG", "c1020")
+    assert archive_names.EXPOSURE.fullmatch(f"{root}_uncal.fits")["group"] == root
 
 
 def test_detectors_and_segments_of_an_exposure_count_once():

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 
 EXPOSURE = re.compile(
-    r"(?P<group>(?P<fileset>jw(?P<program>\d{5})\d{6}_\d{5}_\d{5}(-seg\d{3})?)_[a-z]\w*?)"
+    r"(?P<group>(?P<fileset>jw(?P<program>\d{5})\d{6}_\d{3}[0-9a-z]{2}_\d{5}(-seg\d{3})?)"
+    r"_[a-z]\w*?)"
     r"_(?:[oac]\d{3,4}_)?(?P<suffix>[a-z0-9-]+)(?P<thumb>_thumb)?\.(?P<extension>\w+)"
 )
 GUIDE_STAR = re.compile(
