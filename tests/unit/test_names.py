@@ -24,6 +24,7 @@ from jwmirror.core.names import (
     parse_combined,
     parse_product,
     program_of,
+    root_and_suffix,
     stage_3_candidate,
     without_target,
 )
