@@ -20,6 +20,7 @@ from jwmirror.core.files import write_bytes
 from jwmirror.core.model import Poll, Recipe, Where, write
 from jwmirror.core.model.history.causes import Cause
 from jwmirror.core.model.run import Stop
+from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.services.inspect.answers.crds_parameters import CrdsParameters, CrdsValue
 from jwmirror.services.run.site import write_site
 from jwmirror.services.site.differences import DifferingFile
@@ -328,12 +329,15 @@ def test_two_sound_mosaics_say_how_they_differ(small_mirror):
             made[path] = small_mirror.rows[path] = replace(row, quality="sound", **facts)
     small_mirror.rows |= made
     small_mirror.publish("two recipes")
+    words = {"jump.limit": "CR sigma <b>limit</b>"}
+    write(small_mirror.root / "receipts/site/meanings-3.0.0-detector1.json", words)
 
     text = Page(write_pages(mirror=small_mirror.root).parent / "mosaics.html").text
 
     assert "Use the version of recipe deep (the first of your recipes" in text
     assert "Recipe quick's version is also sound, and was made with detector1.jump.limit" in text
-    assert "jump.limit 7.0 instead of 4.5. " in text and "MAST recommended" not in text
+    assert "jump.limit 7.0 instead of 4.5 (CR sigma <b>limit</b>). " in text
+    assert "MAST recommended" not in text
     assert f"jwmirror diff :deep :quick {MOSAIC}_i2d.fits compares their pixels" in text
     assert "source_catalog" not in text and "1 exposure" in text
     assert "noise (scatter of the pixels) 14.5" in text and "pixels) 17" in text
@@ -345,6 +349,8 @@ def test_a_parameter_names_what_set_it(tmp_path):
         tmp_path / "receipts/site/defaults-3.0.0-detector1.json",
         {"jump.limit": 4.0, "jump.large": False, "ramp_fit.first": 0},
     )
+    words = {"jump.limit": "CR sigma limit"}
+    write(tmp_path / "receipts/site/meanings-3.0.0-detector1.json", words)
     recipe = Recipe(
         name="deep",
         programs=(),
@@ -365,11 +371,24 @@ def test_a_parameter_names_what_set_it(tmp_path):
     settings, note = MadeResults(tmp_path, [recipe]).settings(made, "deep")
 
     assert note == ""
-    assert [(each.name, each.source) for each in settings] == [
-        ("jump.large", "CRDS: pars_1.asdf"),
-        ("jump.limit", "recipe deep, where filter F150W"),
-        ("ramp_fit.first", "CRDS"),
+    assert [(each.name, each.source, each.meaning) for each in settings] == [
+        ("jump.large", "CRDS: pars_1.asdf", ""),
+        ("jump.limit", "recipe deep, where filter F150W", "CR sigma limit"),
+        ("ramp_fit.first", "CRDS", ""),
     ]
+
+
+def test_the_meaning_of_a_parameter_is_that_of_the_jwst_which_made_it(tmp_path):
+    """In the words of the installed one, which are kept; of another version it is not known."""
+    names = ["detector1.jump.rejection_threshold", "detector1.nothing", "none.such"]
+    version = engine_versions()["jwst"]
+
+    here = MadeResults(tmp_path).meanings(names, version)
+    other = MadeResults(tmp_path).meanings(names, "0.1.0")
+
+    assert here == {names[0]: "CR sigma rejection threshold"} and other == {}
+    kept = tmp_path / f"receipts/site/meanings-{version}-detector1.json"
+    assert "CR sigma rejection threshold" in kept.read_text()
 
 
 def test_values_of_crds_are_beside_those_of_jwst(tmp_path):

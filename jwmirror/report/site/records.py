@@ -197,6 +197,7 @@ class SetValue:
     default: str  # "" if it is not known
     source: str  # your recipe, or CRDS
     crds: str = ""  # the value of CRDS's parameter reference; "" without, a dash if it is not known
+    meaning: str = ""  # in jwst's own words; "" if they are not known
 
 
 @dataclass(frozen=True, kw_only=True)

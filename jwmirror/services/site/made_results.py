@@ -1,9 +1,10 @@
 """How results were made, as pages show it: read from their records, each once."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -14,6 +15,7 @@ from jwmirror.core.model.derivation import whole_pipeline
 from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.core.names import exposure_count, root_and_suffix
 from jwmirror.pipeline.installed import can_recalibrate
+from jwmirror.pipeline.registry import PIPELINES
 from jwmirror.report.explanation import parameters_by_step
 from jwmirror.report.site.records import FileLink, MeasuredChange, ResultVersion, SetValue
 from jwmirror.report.site.rendering import text_of
@@ -22,7 +24,10 @@ from jwmirror.services.inspect.answers.crds_parameters import CrdsParameters, Cr
 from jwmirror.services.site.shown_rows import ShownRow
 from jwmirror.store.provenance import Provenance
 
+T = TypeVar("T")
+
 Defaults = dict[str, object]  # jump.rejection_threshold -> value
+Meanings = dict[str, str]  # jump.rejection_threshold -> CR sigma rejection threshold
 CHANGES = ("median", "noise", "nan", "do_not_use", "saturated", "jumps", "usable", "sources")
 UNKNOWN_VALUE = "\u2013"
 UNKNOWN = "Which parameters differ from jwst's defaults is not known here: {why}"
@@ -52,6 +57,7 @@ class MadeResults:
         self.record = cache(self._record)
         self.made_by = cache(self._made_by)
         self._defaults = cache(self._read_defaults)
+        self._meanings = cache(self._read_meanings)
 
     def _record(self, key: str) -> ProvenanceRecord | None:
         with suppress(StoreError):  # damaged, which `verify` reports
@@ -207,15 +213,42 @@ class MadeResults:
             default=text_of(default),
             source=source,
             crds=crds if is_known or not of_crds else UNKNOWN_VALUE,
+            meaning=self.meanings([full], made.engine.get("jwst", "")).get(full, ""),
         )
+
+    def meanings(self, names: Iterable[str], version: str) -> dict[str, str]:
+        """Return what a version of jwst says of parameters, by full name: those it explains.
+
+        `names` have the pipeline: detector1.jump.rejection_threshold.
+        """
+        found = {}
+        for name in names:
+            pipeline, _, own = name.partition(".")
+            meanings = self._meanings(pipeline, version) if pipeline in PIPELINES else {}
+            if words := meanings.get(own):
+                found[name] = words
+        return found
 
     def _read_defaults(self, pipeline: str, version: str) -> Defaults | None:
         """Return the defaults of a version of jwst; None if they are not known."""
+        return self._of_jwst("defaults", Defaults, defaults_of, pipeline, version)
+
+    def _read_meanings(self, pipeline: str, version: str) -> Meanings:
+        """Return what a version of jwst says of its parameters; empty if it is not known."""
+        return self._of_jwst("meanings", Meanings, meanings_of, pipeline, version) or {}
+
+    def _of_jwst(
+        self, what: str, kind: type[T], make: Callable[[str], T], pipeline: str, version: str
+    ) -> T | None:
+        """Return what is kept of a pipeline of jwst; if it is not there, the installed one says it.
+
+        None if another version is installed.
+        """
         if not version or "/" in version:
             return None
-        path = self._root / "receipts" / "site" / f"defaults-{version}-{pipeline}.json"
+        path = self._root / "receipts" / "site" / f"{what}-{version}-{pipeline}.json"
         with suppress(FileNotFoundError, StoreError):
-            return read(path, Defaults)
+            return read(path, kind)
         if not can_recalibrate():
             return None
         from jwmirror.pipeline.derivation import engine_versions
@@ -223,11 +256,11 @@ class MadeResults:
         if engine_versions().get("jwst") != version:
             return None
         try:
-            defaults = defaults_of(pipeline)
+            found = make(pipeline)
         except JwmirrorError:
             return None
-        write(path, defaults, mode=0o600)
-        return defaults
+        write(path, found, mode=0o600)
+        return found
 
     # ---- logs ----------------------------------------------------------------------------------
 
@@ -274,3 +307,15 @@ def defaults_of(pipeline: str) -> Defaults:
     whole = flat(resolve(pipeline, (every,)).parameters)
     skips = {name: value for name, value in flat(plain).items() if name.endswith("skip")}
     return whole | skips
+
+
+def meanings_of(pipeline: str) -> Meanings:
+    """Return what the specification of each step of the installed jwst says of its parameters."""
+    from jwmirror.pipeline.parameters.specs import groups_of  # imports jwst: seconds
+
+    return {
+        f"{group.step}.{each.name}".lstrip("."): each.help
+        for group in groups_of(pipeline)
+        for each in group.parameters
+        if each.help
+    }

@@ -212,7 +212,9 @@ def _mosaic(rows: Sequence[ShownRow], context: MosaicContext, is_shown: bool) ->
     row_of = {row.path: row for row in shown}
     fit = [row_of[each.path] for each in choice.fit]
     if is_shown and len(fit) > 1:
-        choice = replace(choice, differing=_differing(fit, context))
+        differing = _differing(fit, context) or {}
+        meanings = context.results.meanings(differing, choice.fit[0].jwst)
+        choice = replace(choice, differing=differing, meanings=meanings)
     ordered = [*choice.own, *([choice.mast] if choice.mast else ())]
     return Mosaic(
         filename=rows[0].filename,
