@@ -315,16 +315,16 @@ def test_contents_are_summed_up_and_numbers_of_exclusive_files_are_left_out():
     new[2] = replace(new[2], product=structs.replace(new[2].product, exclusive=True))
     old[2] = replace(old[2], product=structs.replace(old[2].product, exclusive=True))
     changes = [
-        ContentChange(verdict="header only"),
-        ContentChange(verdict="pixels changed", sigma=0.4),
-        ContentChange(verdict="pixels changed", sigma=9.0),
+        ContentChange(verdict="pixels changed", noise=0.02),
+        ContentChange(verdict="pixels changed", sigma=0.4, noise=-0.12),
+        ContentChange(verdict="pixels changed", sigma=9.0, noise=0.5),
     ]
     by_sums = {(a.sha256, b.sha256): c for a, b, c in zip(old, new, changes, strict=True)}
     lookups = Lookups(content=lambda a, b: by_sums.get((a, b)))
 
     assert words(old, new, lookups) == [
         "MAST reprocessed jw01345 o001 and 2 more: MAST lists no versions of it; "
-        "1 of 3 files header only, pixels of 2 of 3 files changed by 0.4 sigma (median) "
+        "pixels of 3 of 3 files changed by 0.4 sigma (median), noise up to \u221212 % "
         f"({', '.join(names)})"
     ]
     assert words(old[2:], new[2:], lookups)[0].endswith(

@@ -3,11 +3,12 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.io import fits
 
 from jwmirror.compare.reprocessing import content_change
-from jwmirror.core.model import Reason, Selection
+from jwmirror.core.model import Reason, Selection, write
 from jwmirror.services.causes import reprocessing
 from jwmirror.store.generations import Generations
 from jwmirror_simulator.observatory import Observatory
@@ -39,6 +40,52 @@ def test_changed_pixels_are_measured_by_their_errors(tmp_path):
 
     assert (found.verdict, found.references) == ("pixels changed", ())
     assert found.sigma == pytest.approx(0.4, rel=1e-3)
+
+
+def noisy(tmp_path: Path, name: str, shape: tuple[int, ...], sigma: float) -> Path:
+    """Write an image of a gradient and a bright star, with noise."""
+    random = np.random.default_rng(7)
+    pixels = random.normal(0, sigma, shape) + 3 * np.arange(shape[-1])
+    pixels[..., 20:23, 20:23] += 5e4
+    if len(shape) == 4:  # a ramp: groups share the noise of the first read
+        pixels = np.cumsum(pixels, axis=1) + random.normal(0, 500, (1, 1, *shape[2:]))
+    hdus = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(pixels.astype("f4"), name="SCI")])
+    hdus.writeto(tmp_path / name)
+    return tmp_path / name
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (40, 64, 64), (2, 5, 64, 64), (1, 1, 64, 64)])
+def test_a_rise_of_the_noise_is_measured(shape, tmp_path):
+    """Of images, of integrations and of ramps, whose groups have a noise in common."""
+    old, new = (noisy(tmp_path, name, shape, sigma) for name, sigma in (("old", 10), ("new", 12.7)))
+
+    found = content_change(old, new, "a_uncal.fits")
+
+    if shape[1] == 1:  # there is one group, and the noise of the first read is most of it
+        assert found.noise == pytest.approx(0, abs=0.03)
+    else:
+        assert found.noise == pytest.approx(0.27, abs=0.03)
+        assert str(found).startswith("pixels changed, noise +2")
+
+
+def test_a_small_change_of_the_noise_is_kept_and_not_named(tmp_path):
+    """Other pixels of the same noise; and files with equal pixels have none."""
+    toy = Toy()
+    toy.hdus["SCI"].data[5:15] += 0.2
+
+    assert abs(change(tmp_path, toy).noise) < 0.05
+    assert "noise" not in str(change(tmp_path, toy))
+    assert change(tmp_path, Toy().card("CAL_VER", "2.0.1")).noise is None
+
+
+def test_records_of_earlier_versions_have_no_noise(tmp_path):
+    """They are read as before."""
+    path = reprocessing._path(tmp_path, "1" * 64, "2" * 64)
+    write(path, {"verdict": "pixels changed", "sigma": 0.4, "references": []})
+
+    kept = reprocessing.kept_change(tmp_path, "1" * 64, "2" * 64)
+
+    assert (kept.noise, str(kept)) == (None, "pixels changed by 0.4 sigma (median)")
 
 
 def test_other_files_have_a_verdict(tmp_path):

@@ -16,7 +16,6 @@ MEASURED_FLAGS = {  # of pixels, by their names in jwst: the quantity that is th
     "JUMP_DET": "jumps",
     "OUTLIER": "outliers",
 }
-LARGE_NOISE_CHANGE = 0.05  # relative: above it, a change of the noise is named
 MARK, HOLD = "mark", "hold"  # what a recipe does with a result that has caveats
 
 CaveatCause = Literal[

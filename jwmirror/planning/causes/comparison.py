@@ -12,6 +12,7 @@ from jwmirror.core.model.history.causes import (
     REFERENCES,
     Cause,
     ContentSummary,
+    largest_change,
 )
 from jwmirror.planning.causes.products import find_product_roots
 from jwmirror.planning.causes.results import ResultTracer, find_result_roots
@@ -66,6 +67,7 @@ def _content(versions: Sequence[tuple[str, str, bool]], lookups: Lookups) -> Con
     return ContentSummary(
         verdicts=dict(sorted(Counter(change.verdict for change, _ in known).items())),
         sigma=median(sigmas) if sigmas else None,
+        noise=largest_change(change.noise for change, is_closed in known if not is_closed),
         references=tuple(reason for reason, _ in references.most_common(REFERENCES)),
         files=len(versions),
     )

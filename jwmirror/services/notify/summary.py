@@ -154,6 +154,7 @@ class _Items:
             reasons=tuple(map(str, change.reasons)),
             content=content.verdict if content else "",
             sigma=content.sigma if content else None,
+            noise=content.noise if content else None,
         )
 
     @cached_property

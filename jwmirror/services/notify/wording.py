@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from jwmirror.core.errors import as_typed
+from jwmirror.core.model.history.causes import noise_text
 from jwmirror.core.model.history.run_summary import KINDS, FileAtMast, RunSummary
 from jwmirror.core.printing import printable
 from jwmirror.report.formatting import count
@@ -78,7 +79,7 @@ def _how(changed: FileAtMast) -> str:
     """Return how a reprocessed file differs, or else the reasons of a change."""
     if changed.content:
         sigma = f" by {changed.sigma:.2g} sigma" if changed.sigma else ""
-        return f": {changed.content}{sigma}"
+        return f": {', '.join([f'{changed.content}{sigma}', *noise_text(changed.noise)])}"
     return f": {'; '.join(changed.reasons)}" if changed.reasons else ""
 
 

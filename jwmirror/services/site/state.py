@@ -12,7 +12,6 @@ import msgspec
 from jwmirror.core.errors import StoreError
 from jwmirror.core.jsonio import digest, read, write
 from jwmirror.core.model import UPSTREAM, Entry
-from jwmirror.core.model.history.causes import ContentChange
 from jwmirror.core.model.history.reasons import words_of
 from jwmirror.core.model.product import WITHHELD
 from jwmirror.core.model.quality import CAVEAT
@@ -227,7 +226,7 @@ class MirrorState:
         causes = differing.causes_of(file) if differing else ()
         if file.kind == CHANGED and file.origin == UPSTREAM:
             change = kept_change(self.root, file.old, file.new)
-            words += [_content(change)] if change else []
+            words += [str(change)] if change else []
         elif causes:
             words += _first(causes)
         elif file.kind == CHANGED:
@@ -250,8 +249,3 @@ def _first(words: Sequence[str]) -> tuple[str, ...]:
     """Return the first of several reasons, and how many more there are."""
     more = [f"and {len(words) - REASONS} more"] if len(words) > REASONS else []
     return (*words[:REASONS], *more)
-
-
-def _content(change: ContentChange) -> str:
-    by = f" by {change.sigma:.2g} sigma (median)" if change.sigma else ""
-    return f"{change.verdict}{by}"

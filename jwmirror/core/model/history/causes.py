@@ -7,6 +7,7 @@ from statistics import median
 from typing import Literal
 
 from jwmirror.core.model.product import Reason
+from jwmirror.core.printing import signed_percent
 
 CauseKind = Literal[
     # what happened to MAST's files
@@ -64,6 +65,7 @@ OF_PRODUCTS = {  # kinds that name an observation, in words
     "compared": "compared with MAST's, unchanged",
     "reread": "read again by another version of jwmirror",
 }
+LARGE_NOISE_CHANGE = 0.05  # relative: above it, a change of the noise is named
 NO_DIFFERENCE = {  # of the values: verdicts of comparisons, in words
     "equal science content": "with equal science content",
     "header only": "header only",
@@ -77,11 +79,12 @@ class ContentChange:
     verdict: str  # one of the seven of core.model.comparison
     sigma: float | None = None  # median of |difference| / ERR over the pixels of SCI that differ
     references: tuple[Reason, ...] = ()  # R_*, in the header
+    noise: float | None = None  # relative change of the scatter between neighbouring pixels of SCI
 
     def __str__(self) -> str:
         by = f" by {self.sigma:.2g} sigma (median)" if self.sigma else ""
         how = NO_DIFFERENCE.get(self.verdict, f"{self.verdict}{by}")
-        return ", ".join([how, *map(str, self.references[:REFERENCES])])
+        return ", ".join([how, *noise_text(self.noise), *map(str, self.references[:REFERENCES])])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +95,7 @@ class ContentSummary:
     files: int  # reprocessed
     sigma: float | None = None  # median over public files, as in ContentChange
     references: tuple[Reason, ...] = ()  # the most frequent ones
+    noise: float | None = None  # the largest change of a public file, as in ContentChange
 
     def __str__(self) -> str:
         words = [
@@ -108,7 +112,20 @@ class ContentSummary:
                     else ""
                 )
                 words.append(f"{what} of {number:,} of {_count(self.files, 'file')} changed{by}")
-        return ", ".join([*words, *map(str, self.references)])
+        noise = noise_text(self.noise, "up to " if self.files > 1 else "")
+        return ", ".join([*words, *noise, *map(str, self.references)])
+
+
+def largest_change(noises: Iterable[float | None]) -> float | None:
+    """Return the relative change of the noise that is farthest from 0; None if none is known."""
+    return max((each for each in noises if each is not None), key=abs, default=None)
+
+
+def noise_text(noise: float | None, up_to: str = "") -> tuple[str, ...]:
+    """Return a relative change of the noise in words, if it is large: noise +27 %."""
+    if noise is None or abs(noise) <= LARGE_NOISE_CHANGE:
+        return ()
+    return (f"noise {up_to}{signed_percent(noise)}",)
 
 
 @dataclass(frozen=True)
@@ -303,5 +320,6 @@ def _joined(parts: Sequence[ContentSummary]) -> ContentSummary | None:
         verdicts=dict(sorted(verdicts.items())),
         sigma=median(sigmas) if sigmas else None,
         references=tuple(references)[:REFERENCES],
+        noise=largest_change(part.noise for part in parts),
         files=sum(part.files for part in parts),
     )

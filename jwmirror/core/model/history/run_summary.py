@@ -30,6 +30,7 @@ class FileAtMast:
     reasons: tuple[str, ...] = ()  # in words
     content: str = ""  # of a reprocessed file: how it differs, in a few words; "": not compared
     sigma: float | None = None  # if its pixels differ: median of |difference| / ERR
+    noise: float | None = None  # relative change of the noise
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model.quality import LARGE_NOISE_CHANGE, MEASURED_FLAGS
+from jwmirror.core.model.history.causes import LARGE_NOISE_CHANGE
+from jwmirror.core.model.quality import MEASURED_FLAGS
 from jwmirror.core.names import is_exposure_root, root_and_suffix
 from jwmirror.core.printing import signed_percent
 from jwmirror.report.formatting import count
