@@ -1,12 +1,23 @@
 """What needs attention, as groups of notices. Pure: the state of a mirror in, notices out."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model.product import WITHHELD
 from jwmirror.core.model.run import failed_listing
-from jwmirror.core.names import program_and_observation
+from jwmirror.core.names import (
+    CombinedName,
+    is_exposure_root,
+    is_named_by,
+    is_observation,
+    parse_combined,
+    program_and_observation,
+    root_and_suffix,
+    stage_3_candidate,
+)
 from jwmirror.report.formatting import count, minute, without_folder
 from jwmirror.report.quality import caveat_text, is_accepted, quality_text
 from jwmirror.report.site.records import Level, Notice, NoticeGroup
@@ -15,6 +26,8 @@ from jwmirror.report.status import ReferenceNotice, Status
 MOST_RESULTS = 50  # made with one reference
 # kinds of notices in which nothing was measured on data: about no product, or what MAST shows
 OPEN_TO_ALL = ("stopped", "doubts", "rollback", "references", "withheld", "unmatched", "notes")
+
+CANDIDATE = re.compile(r"[ac]\d+")  # of several observations, or found by MAST's rules
 
 Place = tuple[str, str]
 PageOf = Callable[[str], str]  # of the name of a file or product: the address of its page, or ""
@@ -58,6 +71,70 @@ def notice_groups(
                 )
             )
     return tuple(groups)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublicNames:
+    """Decides by names of what a public site may show what is said of it.
+
+    The name of a product that a recipe made does not say what it was made from, except that of an
+    exposure, and of a product of MAST: so nothing else is shown if anything is exclusive. Nor is
+    anything of an observation with exclusive files, of a combination of observations in a program
+    that has some, and of an observation that has no files. MAST may calibrate an exposure with
+    those of other observations (background, PSF): if a program has such combinations, nothing of
+    the whole program is shown.
+    """
+
+    places: Collection[Place]  # with files
+    closed: Collection[Place]  # with exclusive files
+    roots_of_mast: Collection[str]
+
+    @cached_property
+    def _closed_programs(self) -> frozenset[str]:
+        return frozenset(program for program, _ in self.closed)
+
+    @cached_property
+    def _combined(self) -> frozenset[str]:
+        """The programs that have combinations of observations (c1001, a3001)."""
+        return frozenset(
+            program
+            for program, name in self.places
+            if name[:1] in ("c", "a") and name[1:].isdigit()
+        )
+
+    @cached_property
+    def _products(self) -> dict[Place, list[CombinedName]]:
+        """The combined products of MAST, by place."""
+        found: dict[Place, list[CombinedName]] = {}
+        for root in self.roots_of_mast:
+            if product := parse_combined(root):
+                found.setdefault(place_named(root), []).append(product)
+        return found
+
+    def hides(self, name: str) -> bool:
+        """Return whether what is said of a file or product must not be shown."""
+        program, observation = place_named(name)
+        last = name.rpartition(" ")[2].rpartition("/")[2]
+        if not self.closed:
+            return False
+        if not any(map(self._is_of_mast, (last, root_and_suffix(last)[0]))):
+            return True
+        if program not in self._closed_programs:
+            return False
+        place = program, stage_3_candidate(last) or observation
+        is_alone = program not in self._combined and is_observation(place[1])
+        return not is_alone or place not in self.places or place in self.closed
+
+    def _is_of_mast(self, root: str) -> bool:
+        """Return whether a root is of an exposure, of MAST, or the one that an association names.
+
+        MAST makes several products of one association: a cube of each band, a spectrum of each
+        source.
+        """
+        if is_exposure_root(root) or root in self.roots_of_mast:
+            return True
+        named, products = parse_combined(root), self._products.get(place_named(root), ())
+        return named is not None and any(is_named_by(p, named, from_spectra=True) for p in products)
 
 
 def groups_by_place(groups: Iterable[NoticeGroup]) -> dict[Place, list[NoticeGroup]]:

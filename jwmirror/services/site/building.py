@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model.stored import Generation
-from jwmirror.core.names import is_exposure_root, is_observation, root_and_suffix
+from jwmirror.core.names import root_and_suffix
 from jwmirror.report.site import addresses
 from jwmirror.report.site.feeds import atom_feed, json_feed
 from jwmirror.report.site.mosaic_advice import in_short
@@ -25,7 +25,12 @@ from jwmirror.report.site.records import (
 from jwmirror.services.inspect.answers.citation import cite_generation
 from jwmirror.services.inspect.answers.methods import methods_paragraph
 from jwmirror.services.site import observations as places
-from jwmirror.services.site.attention import groups_by_place, notice_groups, place_named
+from jwmirror.services.site.attention import (
+    PublicNames,
+    groups_by_place,
+    notice_groups,
+    place_named,
+)
 from jwmirror.services.site.differences import DifferingFile
 from jwmirror.services.site.feed_entries import feed_of
 from jwmirror.services.site.generation_pages import (
@@ -90,22 +95,16 @@ class SiteBuilder:
         """
         return self._is_public and row.is_closed and not row.is_upstream
 
-    def _is_hidden_name(self, name: str) -> bool:
-        """Return whether a public site does not show what is said of a file or product.
+    @cached_property
+    def _public_names(self) -> PublicNames:
+        state = self._state
+        return PublicNames(
+            places=state.places, closed=state.closed_places, roots_of_mast=state.roots_of_mast
+        )
 
-        Only the name of an exposure, or of a product of MAST, says what it was made from; any other
-        product is hidden if anything is exclusive. A combination of observations, and an
-        observation without files, are hidden if their program has exclusive files.
-        """
-        place, closed = place_named(name), self._state.closed_places
-        if not self._is_public or not closed:
-            return False
-        roots, of_mast = _roots(name), self._state.roots_of_mast
-        if not any(is_exposure_root(root) or root in of_mast for root in roots):
-            return True
-        if place in self._state.places and is_observation(place[1]):
-            return place in closed
-        return place[0] in {program for program, _ in closed}
+    def _is_hidden_name(self, name: str) -> bool:
+        """Return whether a public site does not show what is said of a file or product."""
+        return self._is_public and self._public_names.hides(name)
 
     def _is_hidden_file(self, number: int, file: DifferingFile) -> bool:
         return self._is_public and self._state.is_closed(number, file)
