@@ -6,13 +6,19 @@ import pytest
 
 from jwmirror.config.load import build_config
 from jwmirror.config.yaml_files import parse_yaml
-from jwmirror.core.model import Recipe
+from jwmirror.core.model import Recipe, ResultFile
 from jwmirror.core.model.plan import Published
+from jwmirror.core.model.quality import JudgedResult, Quality
 from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import Setup
 from jwmirror.report.site.mosaic_advice import Candidate, advice, badge, in_short, notes
 from jwmirror.report.site.mosaics import ALSO, ONLY, RECOMMENDED, Mosaic
-from jwmirror.services.inspect.answers.recommended import RecipeOrder, choice_of, recipe_order
+from jwmirror.services.inspect.answers.recommended import (
+    RecipeOrder,
+    choice_of,
+    held_back_recipes,
+    recipe_order,
+)
 from jwmirror.services.kept.conditions import conditions_of
 from tests.setup.mirrors import MOSAIC
 
@@ -106,6 +112,30 @@ def test_a_version_of_mast_that_is_old_or_not_alone_is_not_chosen():
     assert old.chosen == hidden.chosen == ""
     assert REPLACED in advice(old)
     assert advice(hidden) == "MAST's version is the only one that this public site shows."
+
+
+def test_a_version_that_is_held_back_is_named_with_what_publishes_it():
+    """Of mosaics and cubes only; then MAST's is the only published one."""
+    file = ResultFile(filename=FILE, sha256="a", size=1, identity="b")
+    held = JudgedResult(
+        recipe="deep",
+        pipeline="image3",
+        product=MOSAIC,
+        key="k",
+        files=(file, replace(file, filename=f"{MOSAIC}_cat.ecsv")),
+        quality=Quality(word="caveat", caveats=()),
+        is_published=False,
+    )
+
+    found = held_back_recipes([held, replace(held, recipe="quick", is_published=True)])
+    choice = choice_of(FILE, [MAST], ORDER, held_back=found[FILE])
+
+    assert found == {FILE: ["deep"]}
+    assert (
+        advice(choice)
+        == "Use MAST's version: it is the only one that is published, and up to date."
+    )
+    assert f"`jwmirror accept {FILE} --recipe deep --because 'my reason'`" in notes(choice)[0]
 
 
 def mosaics(*choices: tuple[str, int]) -> list[Mosaic]:

@@ -521,6 +521,28 @@ def test_what_is_made_of_exclusive_data_says_until_when(exclusive_mirror):
     assert not [each for each in of_mosaics.addresses if "jw02345/o001" in each]
 
 
+def test_the_public_page_counts_mosaics_made_of_exclusive_data(exclusive_mirror):
+    """It has no link out of its folder to them, and does not name one that MAST does not have."""
+    own = MOSAIC.replace("jw01345-o001", "jw02345-o001").replace("f200w", "f999w")
+    made = made_from("image3", own, f"{SECRET}_rate.fits")
+    exclusive_mirror.make(made, f"{own}_i2d.fits", image_writer(7.7))
+    row = exclusive_mirror.rows.pop(f"recalibrated/deep/jw01345/o001/{own}_i2d.fits")
+    path = row.path.replace("jw01345/o001", "jw02345/o001")
+    exclusive_mirror.rows[path] = replace(row, path=path, quality="sound")
+    exclusive_mirror.publish("a mosaic")
+
+    complete = Page(write_pages(mirror=exclusive_mirror.root).parent / "mosaics.html")
+    site = public_site(exclusive_mirror.root)
+    public = Page(site / "mosaics.html")
+
+    sentence = "1 version made of exclusive data is on the complete site only: site-exclusive/ "
+    assert sentence in public.text and sentence not in complete.text
+    assert own in complete.text and "Use the version of recipe deep: it is sound" in complete.text
+    assert not [path for path in site.rglob("*.html") if own in path.read_text()]
+    assert not [each for each in public.addresses if "site-exclusive" in each]
+    assert str(exclusive_mirror.root) not in (site / "mosaics.html").read_text()
+
+
 def test_the_complete_site_is_closed_at_every_moment(exclusive_mirror, monkeypatch):
     """Its folder is closed before anything is in it, and each file of its own is, too."""
     seen: list[int] = []

@@ -43,6 +43,7 @@ class Choice:
     own: Sequence[Candidate]
     mast: Candidate | None
     hidden: int = 0  # versions that the site does not show
+    held_back: Sequence[str] = ()  # recipes whose versions are not published
     why_not_mast: str = ""  # beside a chosen version
     differing: Differing | None = None  # parameters of the versions that are fit
     meanings: Mapping[str, str] | None = None  # of parameters, in jwst's words
@@ -70,7 +71,8 @@ def badge(origin: str, choice: Choice) -> str:
 def advice(choice: Choice) -> str:
     """Return which version to use, in one sentence."""
     if choice.chosen == UPSTREAM:
-        return "Use MAST's version: it is the only one, and up to date."
+        alone = "the only one that is published" if choice.held_back else "the only one"
+        return f"Use MAST's version: it is {alone}, and up to date."
     if choice.chosen:
         use = f"Use the version of recipe {choice.chosen}"
         if len(choice.own) == 1:
@@ -88,6 +90,19 @@ def advice(choice: Choice) -> str:
 
 def notes(choice: Choice) -> tuple[str, ...]:
     """Return what is to be said of the versions that are not chosen, a sentence for each."""
+    held_back = (_on_held_back(recipe, choice) for recipe in choice.held_back)
+    return (*_on_published(choice), *held_back)
+
+
+def _on_held_back(recipe: str, choice: Choice) -> str:
+    accept = f"accept {choice.filename} --recipe {recipe} --because 'my reason'"
+    return (
+        f"Recipe {recipe}'s version is held back because of its caveats; {choice.typed(accept)} "
+        "lets the next run publish it."
+    )
+
+
+def _on_published(choice: Choice) -> tuple[str, ...]:
     if choice.chosen and choice.chosen != UPSTREAM:
         chosen = next(each for each in choice.own if each.origin == choice.chosen)
         others = [each for each in choice.own if each != chosen]

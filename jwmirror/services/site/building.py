@@ -24,6 +24,7 @@ from jwmirror.report.site.records import (
 )
 from jwmirror.services.inspect.answers.citation import cite_generation
 from jwmirror.services.inspect.answers.methods import methods_paragraph
+from jwmirror.services.inspect.answers.recommended import held_back_recipes
 from jwmirror.services.site import observations as places
 from jwmirror.services.site.attention import (
     PublicNames,
@@ -329,6 +330,11 @@ class SiteBuilder:
             out_of_date=self._state.out_of_date,
             faults=self._state.mosaic_faults,
             order=self._state.recipe_order,
+            held_back=held_back_recipes(
+                each
+                for each in self._state.status.look_at
+                if not self._is_hidden_name(each.product)
+            ),
             hidden=self._is_hidden_row,
             pictures=self._pictures.of_file,
             compared=self._pictures.of_recipes,

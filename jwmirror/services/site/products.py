@@ -166,6 +166,7 @@ class MosaicContext:
     out_of_date: Collection[tuple[str, str]]  # recipes and products
     faults: Mapping[str, str]  # by path: why a version is not fit for use; "" if it is
     order: RecipeOrder
+    held_back: Mapping[str, Sequence[str]]  # by file name: recipes whose version is not published
     hidden: Callable[[ShownRow], bool]
     pictures: Callable[[str], Mapping[str, Picture]]  # of a file: by origin
     compared: Callable[[str], str]  # of a file: where two recipes are compared on its page
@@ -208,7 +209,8 @@ def _mosaic(rows: Sequence[ShownRow], context: MosaicContext, is_shown: bool) ->
     shown = [row for row in rows if not context.hidden(row)]
     candidates = [_candidate(row, context) for row in shown]
     hidden = len(rows) - len(shown)
-    choice = choice_of(rows[0].filename, candidates, context.order, hidden)
+    held_back = context.held_back.get(rows[0].filename, ())
+    choice = choice_of(rows[0].filename, candidates, context.order, hidden, held_back)
     row_of = {row.path: row for row in shown}
     fit = [row_of[each.path] for each in choice.fit]
     if is_shown and len(fit) > 1:

@@ -30,6 +30,7 @@ from jwmirror.report.site.mosaic_advice import Candidate, Choice, advice, notes
 from jwmirror.services.inspect.answers.product_kinds import KINDS, kind_of
 from jwmirror.services.inspect.answers.recommended import (
     choice_of,
+    held_back_recipes,
     made_before_raw_data,
     mosaic_faults,
     mosaic_of,
@@ -91,8 +92,11 @@ def _choices(root: Path, current: StoredGeneration, rows: Entries) -> dict[str, 
         _candidate(rows[place], faults[path], outdated, provenance)
         for path, place in places.items()
     )
+    held_back = held_back_recipes(run.held_back if run else ())
     return {
-        filename: choice_of(filename, versions, order, typed=as_typed)
+        filename: choice_of(
+            filename, versions, order, held_back=held_back.get(filename, ()), typed=as_typed
+        )
         for (_, filename), versions in group_by(candidates, lambda e: mosaic_of(e.path)).items()
     }
 

@@ -4,13 +4,13 @@ A version is fit for use if it is sound and up to date. Of several, that of the 
 first in the config is recommended. MAST's versions are not measured.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from jwmirror.core.model import UPSTREAM, Entry
-from jwmirror.core.model.quality import SOUND, UNMEASURED
+from jwmirror.core.model.quality import SOUND, UNMEASURED, JudgedResult
 from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import GONE, Setup
 from jwmirror.core.names import is_exposure_root, root_and_suffix
@@ -171,18 +171,29 @@ def _fault(entry: Entry, is_out_of_date: bool, age: str) -> str:
     return "" if quality.word == SOUND or is_accepted(quality) else f"has a {quality_text(quality)}"
 
 
+def held_back_recipes(results: Iterable[JudgedResult]) -> dict[str, list[str]]:
+    """Return the recipes whose versions of mosaics and cubes are not published, by file name."""
+    found: dict[str, list[str]] = {}
+    for result in results:
+        for file in result.files if not result.is_published else ():
+            if is_mosaic(file.filename):
+                found.setdefault(file.filename, []).append(result.recipe)
+    return found
+
+
 def choice_of(
     filename: str,
     candidates: Iterable[Candidate],
     order: RecipeOrder,
     hidden: int = 0,
+    held_back: Sequence[str] = (),
     typed: Callable[[str], str] = PLAIN,
 ) -> Choice:
     """Return which of the versions of a mosaic or cube to use: at most one.
 
     It is that of the first recipe in `order` whose version is fit for use. Without a version of a
     recipe, it is MAST's, if nothing newer is known; with `hidden` versions, MAST's is not alone.
-    Pure.
+    `held_back` are recipes whose versions are not published. Pure.
     """
     versions = sorted(candidates, key=lambda each: order.place(each.origin))
     own = [each for each in versions if each.origin != UPSTREAM]
@@ -196,6 +207,7 @@ def choice_of(
         own=own,
         mast=mast,
         hidden=hidden,
+        held_back=held_back,
         why_not_mast=against,
         typed=typed,
     )
