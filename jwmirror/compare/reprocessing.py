@@ -13,7 +13,7 @@ from jwmirror.core.model.history.causes import ContentChange
 
 REFERENCES = 8  # that a record names
 SCIENCE = "SCI"
-SAMPLE = 1 << 20  # pixels of each version that the noise is measured on
+SAMPLE = 1 << 18  # pixels of each version that the noise is measured on
 MOST_PLANES = 16  # of them: of more integrations or wavelengths, every n-th
 TO_SIGMA = 1.4826  # from the median absolute deviation to sigma, of a normal distribution
 DIGITS = 4  # significant, of the change of the noise

@@ -342,6 +342,41 @@ def test_a_shift_by_a_part_of_a_pixel_explains_lobes_at_stars(shift, has_lobes, 
     )
 
 
+def stars(path: Path, x: float, flux: float = 100.0, width: float = 1.5) -> None:
+    """Write an image of stars on a grid, whose coordinates do not say that they are shifted."""
+    toy = Toy()
+    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    distances = [
+        (columns - column - x) ** 2 + (rows - row) ** 2
+        for row in range(6, SHAPE[0], 12)
+        for column in range(6, SHAPE[1], 12)
+    ]
+    for squares in distances:
+        toy.hdus["SCI"].data += flux / width**2 * np.exp(-squares / (2 * width**2))
+    toy.write(path)
+
+
+@pytest.mark.parametrize(
+    ("star", "named"),
+    [
+        ({"x": 0.02}, "about 0.02 pixels"),
+        ({"x": -0.1}, "about 0.1 pixels"),
+        ({"x": 0.0, "flux": 103.0}, ""),
+        ({"x": 0.0, "width": 1.6}, ""),
+    ],
+)
+def test_lobes_of_stars_are_explained_by_the_shift_that_fits(star, named, tmp_path):
+    """Stars that are brighter or wider have none."""
+    stars(tmp_path / "old", 0.0)
+    stars(tmp_path / "new", **star)
+
+    notes = " ".join(drawn(tmp_path, MOSAIC).notes)
+
+    assert ("as if stars were shifted by" in notes) == bool(named)
+    assert named in notes
+    assert "as if stars" not in " ".join(drawn(tmp_path, RATE).notes)
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [

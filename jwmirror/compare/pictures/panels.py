@@ -157,6 +157,7 @@ def describe(
         drawing.note("the files have no errors (ERR) to compare the difference with")
     sizes = totals.sample("ratio" if result.has_errors else "delta")
     _state_offset(drawing, totals.sample("delta"), unit)
+    drawing.note(totals.shift.in_words if on_sky is not None else "")
     unit = SIGMA if result.has_errors else unit
     drawing.summarize(VALUED, counts.changed, counts.pixels, sizes, unit)
     if only_one := counts.gained + counts.lost:

@@ -11,13 +11,14 @@ from jwmirror.compare.arrays import subtract
 from jwmirror.compare.fitsfiles import error_images, is_image
 from jwmirror.compare.flags import FlagCounter
 from jwmirror.compare.images import PixelCounts, over_error, sampling_step
-from jwmirror.compare.pictures.alignment import Alignment
+from jwmirror.compare.pictures.alignment import Alignment, ShiftFit
 
 if TYPE_CHECKING:
     from astropy.io.fits import ImageHDU
 
 STRIP = 1 << 20  # pixels of one image that are in memory at a time
 SAMPLE = 1 << 20  # pixels that medians and percentiles are of
+FITTED = 1 << 22  # pixels that the shift of an image is fitted to
 MAX_PIXELS = 1 << 28  # of an image
 MAX_READ = (
     1 << 26
@@ -87,6 +88,7 @@ class PixelTotals:
 
     expected: int = 0  # pixels of all parts
     largest: LargestPixel | None = None
+    shift: ShiftFit = field(default_factory=ShiftFit)
     counts: PixelCounts = field(default_factory=PixelCounts)
     samples: dict[str, list[np.ndarray]] = field(default_factory=dict)
     _position: int = 0
@@ -212,6 +214,8 @@ def read_pair(
             delta = _add(parts, first, totals, [maps, alone] if number == plane else [maps])
             y, x = alignment.new
             totals.add_largest(delta, planes[number], y + first, x)
+            if len(planes) == 1 and first < FITTED // width:
+                totals.shift.add(parts[0], delta)
     has_errors = errors is not None
     lone = alone.done(has_errors) if plane >= 0 else None
     return ImageResult(maps.done(has_errors), lone, totals, has_errors, len(chosen), every)

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from jwmirror.core.jsonio import digest
 from jwmirror.core.model import UPSTREAM
 
-VERSION = 4  # of the drawings: 1 more with each change of them; kept ones are drawn again
+VERSION = 5  # of the drawings: 1 more with each change of them; kept ones are drawn again
 RECORD = "comparison.json"  # in the folder of a pair
 MAX_STEM = 120  # characters of a file name in the name of a folder
 _UNSAFE = re.compile(r"[^a-z0-9_-]+")
