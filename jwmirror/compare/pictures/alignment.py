@@ -49,7 +49,7 @@ class ShiftFit:
 
     @property
     def in_words(self) -> str:
-        """What the difference looks like at stars; "" if it does not look like a shift."""
+        """The look of the difference at stars; "" if a shift does not explain it."""
         length, part = self.shift
         if part < EXPLAINED or length < LEAST:
             return ""
