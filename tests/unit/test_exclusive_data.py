@@ -170,6 +170,23 @@ def test_site_and_status_count_the_same_exclusive_files(mirror_of_terms):
     assert of_site.total() == 11
 
 
+def test_a_result_that_cannot_be_traced_is_exclusive_everywhere(small_mirror):
+    """Though MAST lists nothing as exclusive: an input is of no file that the mirror knows."""
+    mirror = small_mirror
+    made = made_from("detector1", SECRET, f"{SECRET}_uncal.fits")
+    unknown = replace(made.inputs[0], sha256="a" * 64, identity="b" * 64)
+    mirror.make(replace(made, inputs=(unknown,)), f"{SECRET}_rate.fits", image_writer(7.5))
+    mirror.publish()
+    root, name = mirror.root, f"{SECRET}_rate.fits"
+
+    page = " ".join(run("explain", name, "--mirror", root).split())
+    found = answer("status", "--mirror", root)["exclusive"]
+
+    assert [row.filename for row in MirrorState(root).rows if row.access] == [name]
+    assert "access exclusive" in page
+    assert sum(each["recalibrated"] for each in found) == 1
+
+
 @pytest.mark.parametrize("is_reversed", [False, True])
 @pytest.mark.parametrize(
     ("terms", "release"), [(("2099", "passed"), LATER), (("2099", "unknown"), "")]

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_IROTH
 from typing import NamedTuple
 
 import msgspec
@@ -19,6 +20,7 @@ from jwmirror.core.model.stored import Entry
 from jwmirror.store.access import CLOSING
 from jwmirror.store.generations import Generations
 from jwmirror.store.manifest import Entries
+from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 
 CONTENT = ("path", "sha256", "identity", "key", *CLOSING, "product_release_date")
@@ -142,14 +144,23 @@ class ExclusiveData:
 def closed_files(root: Path, entries: Entries, rows: Entries) -> set[str]:
     """Return the sha256 of those `rows` of the current generation that others may not read.
 
-    `entries` are all its rows. Nothing is traced if none of them is exclusive.
+    `entries` are all its rows. Nothing is traced if MAST lists none of them as exclusive, and
+    publishing has closed no file: as it does with a result whose inputs cannot be traced.
     """
-    if not any(any(entries.column(name)) for name in CLOSING):
-        return set()
     generations = Generations(root)
     current = generations.current()
     is_newest = current is not None and current.number == max(generations.numbers())
+    is_exclusive = any(any(entries.column(name)) for name in CLOSING)
+    if not is_exclusive and not _has_closed_file(generations.objects, rows, is_newest):
+        return set()
     return generations.access(entries if is_newest else None).closed(rows)
+
+
+def _has_closed_file(objects: Objects, rows: Entries, only_results: bool) -> bool:
+    """Return whether others may not read the file of a row; missing files do not count."""
+    pairs = zip(rows.column("sha256"), rows.column("key"), strict=True)
+    statuses = (objects.status(sha256) for sha256, key in pairs if key or not only_results)
+    return any(status and not status.st_mode & S_IROTH for status in statuses)
 
 
 def exclusive_files(root: Path, entries: Entries) -> tuple[ExclusiveFiles, ...]:
