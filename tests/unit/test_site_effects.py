@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+from jwmirror.compare.pictures import DrawnComparison, LargestDifference
 from jwmirror.services.site.differences import DifferingFile
 from jwmirror.services.site.effects.measured import measured_effects
+from jwmirror.services.site.effects.pixels import pixel_effects
 from tests.setup.mirrors import MOSAIC
 
 JUMPS = "JUMP_DET (a jump in the ramp, mostly a cosmic ray)"
@@ -96,3 +98,29 @@ def test_without_measurements_nothing_is_said():
     results.files.append(DifferingFile(kind="new", path=name(3), origin="deep", key="3"))
 
     assert results.effects == ()
+
+
+def test_pixels_of_one_kind_of_file_are_summed_up():
+    """The file that changed most is named if it differs from the median, and the largest pixel."""
+    files = {
+        name(number, "cal"): DrawnComparison(
+            version=1,
+            name="",
+            kind="change",
+            title="",
+            fraction=0.25,
+            typical=sigma,
+            unit="sigma",
+            largest=LargestDifference(value=value, unit="MJy/sr", place="x 3, y 4", median=105.4),
+        )
+        for number, sigma, value in ((1, 0.5, 172.0), (2, 0.75, -718.3))
+    }
+
+    (words,) = pixel_effects("recipe deep", tuple(files.items()))
+
+    assert words == (
+        "recipe deep, cal of exposures, 2 files compared: 25 % of the pixels or values changed, of "
+        "those that both versions have; those that changed, by 0.62 sigma (median; most in "
+        f"{name(2, 'cal')}: 0.75 sigma); largest difference \u2212718.3 MJy/sr, in "
+        f"{name(2, 'cal')} at x 3, y 4; its median is 105.4 MJy/sr."
+    )

@@ -10,6 +10,7 @@ from jwmirror.compare.pictures.records import (
     DrawnComparison,
     DrawnPanel,
     FileRow,
+    LargestDifference,
     Pair,
     Statistic,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "DrawnComparison",
     "DrawnPanel",
     "FileRow",
+    "LargestDifference",
     "Pair",
     "Statistic",
     "draw",

@@ -62,11 +62,11 @@ def _largest(measured: Compared) -> str:
 
 
 def _middle(values: Sequence[tuple[float, str]], in_words: Callable[[float], str]) -> str:
-    """Return the median of several files, and the file with the largest value; or the one value."""
-    if len(values) == 1:
-        return in_words(values[0][0])
+    """Return the median of several files, and the file with the largest value, if they differ."""
     largest, file = max(values)
     middle = in_words(median_of(value for value, _ in values))
+    if middle == in_words(largest):
+        return middle
     return f"{middle} (median; most in {file}: {in_words(largest)})"
 
 
