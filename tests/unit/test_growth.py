@@ -10,7 +10,7 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.rollback import roll_back
 from tests.setup.command_line import answer, run
 from tests.setup.mirrors import store_row
-from tests.unit.test_generations import publish
+from tests.unit.test_generation_parts import publish
 from tests.unit.test_hold import HELD
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)

@@ -22,7 +22,8 @@ from jwmirror_simulator.observatory import Observatory
 from tests.setup.command_line import answer, run
 from tests.setup.mirrors import store_row
 from tests.setup.runs import Runs
-from tests.unit.test_generations import publish, seen
+from tests.unit.test_generation_parts import publish
+from tests.unit.test_generations import seen
 
 HELD = Hold(who="ann", since="2026-03-01T10:00:00+00:00", reason="bad flat")
 

@@ -33,7 +33,8 @@ from jwmirror.store.pins import add_pin, remove_pin
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import number_run
 from tests.setup.mirrors import store_row
-from tests.unit.test_generations import DIED, die_at, seen, sh
+from tests.unit.test_dying_publications import DIED, die_at, sh
+from tests.unit.test_generations import seen
 
 LAST = RetentionPolicy(keep_last=1)
 CONE = CatalogueCone(catalogue="GAIADR3", ra=80.0, dec=-69.5, radius=0.08, epoch=2025.885)
