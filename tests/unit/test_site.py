@@ -335,6 +335,9 @@ def test_two_sound_mosaics_say_how_they_differ(small_mirror):
     text = Page(write_pages(mirror=small_mirror.root).parent / "mosaics.html").text
 
     assert "Use the version of recipe deep (the first of your recipes" in text
+    assert text.index("Use recipe deep's version of the 1 mosaic or cube.") < text.index(
+        "One version"
+    )
     assert "Recipe quick's version is also sound, and was made with detector1.jump.limit" in text
     assert "jump.limit 7.0 instead of 4.5 (CR sigma <b>limit</b>). " in text
     assert "MAST recommended" not in text

@@ -54,6 +54,7 @@ def test_a_new_context_waits_shows_its_effect_and_is_followed(site):
     site.configure(recipes={"former": former})
     site.snakemake()
 
+    assert site.run().published.recipes == ("deep", "former")  # in the order of the config
     assert site.tally().computed == {"image2": 1}  # with former references, the others are stored
     rows = {(row.origin, row.filename): row for row in site.entries().values()}
     mine, other = (rows[recipe, f"{EXPOSURE}_cal.fits"] for recipe in ("former", "deep"))

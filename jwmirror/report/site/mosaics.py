@@ -56,6 +56,7 @@ class MosaicsPage:
 
     mosaics: tuple[Mosaic, ...]
     in_all: int
+    short: str  # which to use of all, in a sentence or two
     recipes: tuple[str, ...] = ()  # that made mosaics here, in the order of the config
     order: str = ""  # where that order is from, in words
     hidden: int = 0  # versions of exclusive data, which the public site does not show

@@ -9,7 +9,7 @@ from jwmirror.core.model.quality import CAVEAT
 from jwmirror.core.names import root_and_suffix
 from jwmirror.report.quality import caveat_text, quality_of, quality_text
 from jwmirror.report.site import addresses
-from jwmirror.report.site.mosaic_advice import Candidate, Differing, advice, badge, notes
+from jwmirror.report.site.mosaic_advice import Candidate, Differing, advice, badge, in_short, notes
 from jwmirror.report.site.mosaics import Mosaic, MosaicsPage, MosaicVersion, Picture
 from jwmirror.report.site.records import (
     ProductEvent,
@@ -198,6 +198,7 @@ def mosaics_page(
     return MosaicsPage(
         mosaics=tuple(mosaics[:MOST_MOSAICS]),
         in_all=len(mosaics),
+        short=in_short(mosaics),
         recipes=tuple(sorted(recipes, key=order.place)),
         order=order.source,
         hidden=sum(map(is_hidden, versions)),
