@@ -151,7 +151,7 @@ def mosaics(*choices: tuple[str, int]) -> list[Mosaic]:
     ("choices", "words"),
     [
         ([], "There is no mosaic to choose."),
-        ([("deep", 0)], "Use recipe deep's version of the 1 mosaic or cube."),
+        ([("deep", 0)], "Use recipe deep's version of the only mosaic or cube."),
         ([("deep", 0)] * 3, "Use recipe deep's version of all 3 mosaics and cubes."),
         (
             [("deep", 0), ("deep", 0), ("upstream", 0), ("", 0), ("", 1)],

@@ -20,6 +20,7 @@ from jwmirror.core.files import write_bytes
 from jwmirror.core.model import Poll, Recipe, Where, write
 from jwmirror.core.model.history.causes import Cause
 from jwmirror.core.model.run import Stop
+from jwmirror.core.model.stored import Setup
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.services.inspect.answers.crds_parameters import CrdsParameters, CrdsValue
 from jwmirror.services.run.site import write_site
@@ -335,7 +336,7 @@ def test_two_sound_mosaics_say_how_they_differ(small_mirror):
     text = Page(write_pages(mirror=small_mirror.root).parent / "mosaics.html").text
 
     assert "Use the version of recipe deep (the first of your recipes" in text
-    assert text.index("Use recipe deep's version of the 1 mosaic or cube.") < text.index(
+    assert text.index("Use recipe deep's version of the only mosaic or cube.") < text.index(
         "One version"
     )
     assert "Recipe quick's version is also sound, and was made with detector1.jump.limit" in text
@@ -686,12 +687,24 @@ def test_a_generation_says_what_parameters_did_to_pixels(small_mirror):
     sha256, size = small_mirror.take(image_writer(3.0))
     changed = replace(small_mirror.rows[path], sha256=sha256, size=size, identity="2e" * 32)
     small_mirror.rows[path] = changed
+    words = {"jump.x": "what x does"}
+    write(small_mirror.root / "receipts/site/meanings-3.0.0-detector1.json", words)
     cause = Cause(kind="parameter", what="jump.x", old="4.0", new="7.0", recipe="deep", files=1)
-    rows = small_mirror.rows.values()
-    Generations(small_mirror.root).publish(rows, "", {}, explain=lambda *_: (cause,))
+    setup = Setup(config={}, recipes=(), software={"": {"jwst": "3.0.0"}})
+    Generations(small_mirror.root).publish(
+        small_mirror.rows.values(),
+        "",
+        {},
+        setup=setup,
+        explain=lambda *_: (replace(cause, stage="detector1"),),
+    )
 
-    page = Page(write_site(mirror=small_mirror.root).parent / "generations/2.html")
+    site = write_site(mirror=small_mirror.root).parent
+    page = Page(site / "generations/2.html")
 
+    assert "1 file. In jwst's words: what x does" in page.text
+    index = Page(site / "index.html").text
+    assert f"jwmirror diff 1:deep 2:deep {MOSAIC}_i2d.fits" in index
     words = "recipe deep, i2d of combined products, 1 file compared: 100 % of the pixels or values"
     assert f"{words} changed, of those that both versions have" in page.text
     assert f"most pixels changed by the same amount: {MOSAIC}_i2d.fits by" in page.text

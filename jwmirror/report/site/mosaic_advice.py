@@ -184,7 +184,7 @@ def _uses(chosen: Counter[str], in_all: int) -> list[str]:
     whole = count(in_all, *MOSAICS)
     names = {each: "MAST" if each == UPSTREAM else f"recipe {each}" for each in chosen}
     if list(chosen.values()) == [in_all]:
-        all_of = f"the {whole}" if in_all == 1 else f"all {whole}"
+        all_of = f"all {whole}" if in_all > 1 else f"the only {MOSAICS[0]}"
         return [f"{names[each]}'s version of {all_of}" for each in chosen]
     uses = [f"{names[each]}'s version of {number:,}" for each, number in chosen.most_common()]
     return [f"{uses[0]} of {whole}", *uses[1:]]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from jwmirror.core.model.history.causes import Cause
 from jwmirror.core.model.stored import Generation, Setup
 from jwmirror.core.names import root_and_suffix
 from jwmirror.report.formatting import without_folder
@@ -90,7 +91,7 @@ def _comparing_command(generation: Generation, files: Sequence[DifferingFile] | 
     """Return the command that shows what a parameter did: to a mosaic, if it changed one."""
     if files is None:  # the generation, or the one before it, was pruned
         return "jwmirror log"
-    recipes = {cause.recipe for cause in generation.causes if cause.kind == "parameter"}
+    recipes = {cause.recipe for cause in _of_parameters(generation)}
     changed = [f for f in files if f.origin in recipes and f.kind == CHANGED and f.key]
     names = [(f.origin, f.path.rpartition("/")[2]) for f in changed]
     mosaics = (named for named in names if is_mosaic(named[1]))
@@ -109,8 +110,11 @@ def published_words(generation: Generation) -> tuple[str, ...]:
 
 def parameter_causes(generation: Generation) -> tuple[str, ...]:
     """Return the causes of a generation that are parameters, in words."""
-    found = (cause for cause in generation.causes if cause.kind == "parameter")
-    return tuple(without_folder(str(cause)) for cause in found)
+    return tuple(without_folder(str(cause)) for cause in _of_parameters(generation))
+
+
+def _of_parameters(generation: Generation) -> list[Cause]:
+    return [cause for cause in generation.causes if cause.kind == "parameter"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +152,7 @@ def generation_page(
         run=generation.facts.get("run", ""),
         context=generation.facts.get("context", ""),
         causes=published_words(generation),
-        parameters=parameter_causes(generation),
+        parameters=_explained_parameters(generation, setup, results),
         effects=(*measured_effects(changed, results), *effects),
         counts=generation.counts,
         parent=generation.parent,
@@ -236,6 +240,19 @@ def _settings(
                 name = f"Recipe {each.origin}: {record.derivation.pipeline}"
                 found.setdefault(name, {}).update(dict.fromkeys(settings))
     return {name: tuple(sorted(values, key=lambda v: v.name)) for name, values in found.items()}
+
+
+def _explained_parameters(
+    generation: Generation, setup: Setup | None, results: MadeResults
+) -> tuple[str, ...]:
+    """Return the causes that are parameters, with what jwst says of each, if it is known."""
+    version = _software(setup).get("jwst", "")
+    explained = []
+    for cause, words in zip(_of_parameters(generation), parameter_causes(generation), strict=True):
+        name = f"{cause.stage}.{cause.what}"
+        meaning = results.meanings([name], version).get(name, "")
+        explained.append(f"{words}. In jwst's words: {meaning}" if meaning else words)
+    return tuple(explained)
 
 
 def _software(setup: Setup | None) -> dict[str, str]:
