@@ -87,15 +87,25 @@ class Provenance:
             _warn_closed(self.folder)
             return None
 
+    def read_or_none(self, key: str) -> ProvenanceRecord | None:
+        """Return the record of a key as `read_if_allowed`; None, too, if it is damaged.
+
+        `jwmirror verify` names damaged records.
+        """
+        try:
+            return self.read_if_allowed(key)
+        except StoreError:
+            return None
+
     def making(self, key: str) -> Making | None:
-        """Return the part of a record; None without one, and if this user may not read it."""
+        """Return the part of a record; None without one, as `read_or_none`."""
         try:
             return read(self.path(key), Making)
-        except FileNotFoundError:
-            return None
         except ClosedError:
             _warn_closed(self.folder)
-            return None
+        except (FileNotFoundError, StoreError):
+            pass
+        return None
 
     def software(self, key: str) -> dict[str, str]:
         """Return the versions that a result was made with; {} without a record of them."""

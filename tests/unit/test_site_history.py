@@ -10,7 +10,8 @@ import pytest
 from jwmirror.core.model import Derivation, digest
 from jwmirror.services.run.site import write_site
 from jwmirror.store.generations import Generations
-from tests.setup.mirrors import EXPOSURE, MOSAIC, SmallMirror, image_writer, made_from
+from jwmirror.store.provenance import Provenance
+from tests.setup.mirrors import EXPOSURE, MOSAIC, SmallMirror, image_writer, made_from, overwrite
 from tests.unit.test_site import Page
 
 RAW = f"{EXPOSURE}_uncal.fits"
@@ -111,3 +112,18 @@ def test_a_pruned_generation_does_not_change_what_pages_say(two_limits):
     write_pages(mirror=two_limits.root, rebuild=True)
 
     assert history(site, MOSAIC) == before
+
+
+def test_a_damaged_record_of_a_result_spoils_no_other_page(two_limits):
+    """The site is written, and says what is not known any more."""
+    rows = [
+        row for row in two_limits.rows.values() if row.key and row.filename.endswith("_i2d.fits")
+    ]
+    for row in rows:
+        overwrite(Provenance(two_limits.root).path(row.key), b"{")
+
+    site = write_pages(mirror=two_limits.root).parent
+
+    assert "the record of how cannot be read (recipe deep)" in history(site, MOSAIC)
+    assert "jump.limit 5.0 → 7.0" in history(site, EXPOSURE)
+    assert "We recalibrated" in Page(site / "cite.html").text

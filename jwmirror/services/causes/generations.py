@@ -55,10 +55,7 @@ def lookups_of(mirror: Path) -> Lookups:
     provenance = Provenance(mirror)
 
     def derivation(key: str) -> Derivation | None:
-        try:
-            record = provenance.read_if_allowed(key)
-        except StoreError:  # it is damaged
-            return None
+        record = provenance.read_or_none(key)
         return record.derivation if record else None
 
     return Lookups(derivation=derivation, content=lambda old, new: kept_change(mirror, old, new))

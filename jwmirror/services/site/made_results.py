@@ -60,9 +60,7 @@ class MadeResults:
         self._meanings = cache(self._read_meanings)
 
     def _record(self, key: str) -> ProvenanceRecord | None:
-        with suppress(StoreError):  # damaged, which `verify` reports
-            return self._provenance.read_if_allowed(key)
-        return None
+        return self._provenance.read_or_none(key)
 
     def _made_by(self, key: str) -> tuple[str, str]:
         with suppress(StoreError, FileNotFoundError):

@@ -98,7 +98,7 @@ def _set_otherwise(
     if resolvers is None or recipe.products_of:
         return None
     for key, context in made:
-        record = provenance.read_if_allowed(key)
+        record = provenance.read_or_none(key)
         if record is None:
             return None
         derivation, resolver = record.derivation, resolvers.of(recipe.python, context)
