@@ -413,6 +413,7 @@ def test_an_exposure_is_a_small_picture_of_means(tmp_path):
     assert len(np.unique(indices(tmp_path / "pictures" / exposure.name / "thumbnail.png"))) == 4
     flags = {item.name: (item.value, item.unit) for item in exposure.statistics}
     assert flags["pixels with other flags"] == ("5", "JUMP_DET +5 \u22120")
+    assert [(f.name, f.gained, f.lost) for f in exposure.flags] == [("JUMP_DET", 5, 0)]
     assert "each point of a picture is the mean of 4 x 4 pixels" in exposure.notes
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from jwmirror.compare.pictures import DrawnComparison, LargestDifference
+from jwmirror.core.model.comparison import FlagDifference
 from jwmirror.services.site.differences import DifferingFile
 from jwmirror.services.site.effects.measured import measured_effects
 from jwmirror.services.site.effects.pixels import pixel_effects
@@ -124,3 +125,24 @@ def test_pixels_of_one_kind_of_file_are_summed_up():
         f"{name(2, 'cal')}: 0.75 sigma); largest difference \u2212718.3 MJy/sr, in "
         f"{name(2, 'cal')} at x 3, y 4; its median is 105.4 MJy/sr."
     )
+
+
+def test_other_flags_are_those_of_the_pictures():
+    """Flags that are measured on all results are not said twice."""
+    flags = (
+        FlagDifference(name="JUMP_DET", gained=0, lost=9),
+        FlagDifference(name="UNRELIABLE_SLOPE", gained=1, lost=4),
+    )
+    files = [
+        (
+            name(number, "cal"),
+            DrawnComparison(version=1, name="", kind="change", title="", fraction=0.1, flags=found),
+        )
+        for number, found in enumerate((flags, ()), start=1)
+    ]
+
+    assert pixel_effects("recipe deep", files)[0] == (
+        "recipe deep, UNRELIABLE_SLOPE: 3 fewer pixels flagged in 1 of 2 compared files "
+        "(cal of exposures)."
+    )
+    assert len(pixel_effects("recipe deep", files)) == 2

@@ -14,6 +14,7 @@ from jwmirror.compare.pictures.records import (
     Pair,
     Statistic,
 )
+from jwmirror.core.model.comparison import FlagDifference
 from jwmirror.core.printing import percent, printable
 
 MAX_UNIT = 40  # characters
@@ -34,6 +35,7 @@ class Drawing:
     typical: float | None = None
     unit: str = ""
     largest: LargestDifference | None = None
+    flags: tuple[FlagDifference, ...] = ()
     moved: str = ""
     panels: list[DrawnPanel] = field(default_factory=list)
     statistics: list[Statistic] = field(default_factory=list)
@@ -99,6 +101,7 @@ class Drawing:
             typical=self.typical,
             unit=self.unit,
             largest=self.largest,
+            flags=self.flags,
             moved=self.moved,
             panels=tuple(self.panels),
             statistics=tuple(self.statistics),

@@ -31,6 +31,7 @@ from jwmirror.compare.pictures.spectra import MOST, draw_spectra
 MOSAIC_SIDE, CUBE_SIDE, THUMBNAIL_SIDE = 900, 280, 200  # pixels of a picture
 ENLARGED_SIDE = 600  # of a small mosaic
 MOST_SLITS = 50  # the first with values is looked for among these
+MOST_FLAGS = 3  # that are named beside a picture
 LONGER = 3  # times as long is the picture of a long image: a subarray, or a slit
 SCIENCE = "SCI"
 Hdus = Mapping[str, Any]  # HDUs of astropy by name
@@ -96,7 +97,9 @@ def _draw_exposure(drawing: Drawing, old_hdus: Hdus, new_hdus: Hdus, on_sky: boo
     draw_strip(drawing, result.maps, unit, side)
     describe(drawing, result, unit, new_hdus if on_sky else None)
     if (flags := flag_changes(old_hdus, new_hdus, name)) is not None:
-        drawing.state("pixels with other flags", f"{flags[0]:,}", "; ".join(flags[1]))
+        changed, drawing.flags = flags
+        most = (f"{f.name} +{f.gained} \u2212{f.lost}" for f in drawing.flags[:MOST_FLAGS])
+        drawing.state("pixels with other flags", f"{changed:,}", "; ".join(most))
     if images > 1:
         drawing.note(f"of the {images} images in the file, {name} is shown and measured")
     drawing.note(*alignment.notes, result.planes_in_words)

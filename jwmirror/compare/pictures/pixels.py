@@ -12,6 +12,7 @@ from jwmirror.compare.fitsfiles import error_images, is_image
 from jwmirror.compare.flags import FlagCounter
 from jwmirror.compare.images import PixelCounts, over_error, sampling_step
 from jwmirror.compare.pictures.alignment import Alignment, ShiftFit
+from jwmirror.core.model.comparison import FlagDifference
 
 if TYPE_CHECKING:
     from astropy.io.fits import ImageHDU
@@ -276,8 +277,10 @@ def _read_apart(old: "ImageHDU", new: "ImageHDU", side: int, every: int) -> Imag
     return ImageResult(maps, None, totals, False, planes, every)
 
 
-def flag_changes(old_hdus: Hdus, new_hdus: Hdus, name: str) -> tuple[int, list[str]] | None:
-    """Return how many pixels have other flags in DQ, and the flags that changed most, in words.
+def flag_changes(
+    old_hdus: Hdus, new_hdus: Hdus, name: str
+) -> tuple[int, tuple[FlagDifference, ...]] | None:
+    """Return how many pixels have other flags in DQ, and the flags; those that changed most first.
 
     None if the images of flags cannot be compared.
     """
@@ -298,4 +301,4 @@ def flag_changes(old_hdus: Hdus, new_hdus: Hdus, name: str) -> tuple[int, list[s
             counter.add(old, new)
             changed += int(np.count_nonzero(old != new))
     found = sorted(counter.differences(name), key=lambda flag: -flag.gained - flag.lost)
-    return changed, [f"{flag.name} +{flag.gained} \u2212{flag.lost}" for flag in found[:3]]
+    return changed, tuple(found)

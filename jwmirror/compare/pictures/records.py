@@ -6,8 +6,9 @@ from typing import Literal, NamedTuple
 
 from jwmirror.core.jsonio import digest
 from jwmirror.core.model import UPSTREAM
+from jwmirror.core.model.comparison import FlagDifference
 
-VERSION = 5  # of the drawings: 1 more with each change of them; kept ones are drawn again
+VERSION = 6  # of the drawings: 1 more with each change of them; kept ones are drawn again
 RECORD = "comparison.json"  # in the folder of a pair
 MAX_STEM = 120  # characters of a file name in the name of a folder
 _UNSAFE = re.compile(r"[^a-z0-9_-]+")
@@ -126,6 +127,9 @@ class DrawnComparison:
     typical: float | None = None  # median of |difference| where there is one, in `unit`
     unit: str = ""
     largest: LargestDifference | None = None  # of images, if a pixel differs
+    flags: tuple[
+        FlagDifference, ...
+    ] = ()  # of pixels of an exposure, those that changed most first
     moved: str = ""  # by how much most pixels differ alike, as if the background moved
     panels: tuple[DrawnPanel, ...] = ()
     statistics: tuple[Statistic, ...] = ()

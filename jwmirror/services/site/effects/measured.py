@@ -100,9 +100,19 @@ def _flags(files: Sequence[MeasuredFile]) -> Iterator[str]:
 
 
 def _changed_flag(files: Sequence[MeasuredFile], quantity: str) -> str:
-    """Return by how many pixels a flag of files of one kind changed, from the least to the most."""
+    """Return by how many pixels a flag of files of one kind changed; "" if it did not."""
     counts = [found for each in files if (found := each.flagged(quantity))]
+    is_exact = all(_is_whole(number) for both in counts for number in both)
+    is_exact &= all(each.new.get("pixels", 0) <= SAMPLED for each in files)
     changes = [round(new) - round(old) for old, new in counts]
+    return changed_pixels(changes, _noun(files), "" if is_exact else "about ")
+
+
+def changed_pixels(changes: Sequence[int], noun: str, about: str = "") -> str:
+    """Return by how many pixels a flag of files changed, from the least to the most; "" if none.
+
+    `noun` is what the files are. Files in which as many pixels have the flag do not count.
+    """
     sizes = sorted(each for each in changes if each)
     if not sizes:
         return ""
@@ -111,22 +121,23 @@ def _changed_flag(files: Sequence[MeasuredFile], quantity: str) -> str:
         by = f"between {-low:,} fewer and {high:,} more"
     else:
         by = f"{_span(*sorted(map(abs, (low, high))))} {'more' if high > 0 else 'fewer'}"
-    is_exact = all(_is_whole(number) for both in counts for number in both)
-    is_exact &= all(each.new["pixels"] <= SAMPLED for each in files)
-    about, noun = "" if is_exact else "about ", "pixel" if abs(low) == high == 1 else "pixels"
-    return f"{about}{by} {noun} flagged {_where(len(sizes), len(counts), files)}"
+    pixels = "pixel" if abs(low) == abs(high) == 1 else "pixels"
+    return f"{about}{by} {pixels} flagged {_where(len(sizes), len(changes), noun)}"
 
 
 def _span(low: int, high: int) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def _where(number: int, total: int, files: Sequence[MeasuredFile]) -> str:
-    """Return in how many of the files of one kind something changed."""
-    in_all = count(total, "exposure" if files[0].is_of_exposure else "file")
+def _noun(files: Sequence[MeasuredFile]) -> str:
+    return "exposure" if files[0].is_of_exposure else "file"
+
+
+def _where(number: int, total: int, noun: str) -> str:
+    """Return in how many of all files of one kind something changed."""
     if number == total:
-        return f"in {'each of ' if total > 1 else ''}{in_all}"
-    return f"in {number:,} of {in_all}"
+        return f"in {'each of ' if total > 1 else ''}{count(total, noun)}"
+    return f"in {number:,} of {count(total, noun)}"
 
 
 def _noises(files: Sequence[MeasuredFile]) -> Iterator[str]:
@@ -135,7 +146,7 @@ def _noises(files: Sequence[MeasuredFile]) -> Iterator[str]:
     for kind, of_kind in sorted(group_by(files, lambda each: each.kind).items()):
         changes = [each.noise for each in of_kind if each.noise is not None]
         if large := [change for change in changes if abs(change) > LARGE_NOISE_CHANGE]:
-            where = _where(len(large), len(changes), of_kind)
+            where = _where(len(large), len(changes), _noun(of_kind))
             kinds, sizes = alike.setdefault(where, ([], []))
             kinds.append(kind)
             sizes += large

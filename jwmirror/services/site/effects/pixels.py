@@ -1,13 +1,15 @@
 """How much the pixels of recalibrated files changed, from the comparisons that were drawn."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median as median_of
 
 from jwmirror.compare.pictures import DrawnComparison
 from jwmirror.core.grouping import group_by
+from jwmirror.core.model.quality import MEASURED_FLAGS
 from jwmirror.core.names import is_exposure_root, root_and_suffix
 from jwmirror.core.printing import percent
 from jwmirror.report.formatting import count
+from jwmirror.services.site.effects.measured import changed_pixels
 
 MOVED = 3  # files that are named
 SIGMA = "sigma"  # unit of differences over errors
@@ -15,13 +17,22 @@ Compared = Sequence[tuple[str, DrawnComparison]]  # each with its file
 
 
 def pixel_effects(of: str, compared: Compared) -> tuple[str, ...]:
-    """Return how much the files of one origin changed, a sentence for each kind of files.
+    """Return how much the files of one origin changed, sentences for each kind of files.
 
     Kinds are separate, because a mosaic averages many exposures. `of` names the origin.
     """
     measured = [(file, one) for file, one in compared if one.fraction is not None]
-    kinds = group_by(measured, lambda each: _kind(each[0]))
-    return tuple(_effect(f"{of}, {kind}", files) for kind, files in sorted(kinds.items()))
+    kinds = sorted(group_by(measured, lambda each: _kind(each[0])).items())
+    flags = (f"{of}, {words}." for kind, files in kinds for words in _other_flags(kind, files))
+    return *flags, *(_effect(f"{of}, {kind}", files) for kind, files in kinds)
+
+
+def _other_flags(kind: str, files: Compared) -> Iterator[str]:
+    """Yield by how many pixels those flags changed that are not measured on all results."""
+    changes = [{each.name: each.gained - each.lost for each in one.flags} for _, one in files]
+    for flag in sorted({name for each in changes for name in each} - MEASURED_FLAGS.keys()):
+        if words := changed_pixels([each.get(flag, 0) for each in changes], "compared file"):
+            yield f"{flag}: {words} ({kind})"
 
 
 def _kind(filename: str) -> str:
