@@ -137,7 +137,7 @@ def test_a_file_is_told_in_one_word_first(mirror):
     upstream = run_diff("1", "2", CAL, "--recipe", "upstream", "--mirror", mirror.root)
     same = run_diff("2", "2", UPSTREAM, "--mirror", mirror.root)
 
-    assert both.startswith("header only")
+    assert both.startswith("generation 1 -> generation 2: 2 of 3 files differ")
     assert upstream.startswith("pixels changed")
     assert same.startswith("identical")
     assert "jump.rejection_threshold 4.0 -> 5.0 (recipe deep, image2)" in both
@@ -146,6 +146,56 @@ def test_a_file_is_told_in_one_word_first(mirror):
     assert "SCI 40x50 float32 0 (0 %) 0 0 3 -> 4" in page
     assert "3 -> 4" in page
     assert "DQ DO_NOT_USE 1 0" in page
+
+
+def test_several_files_begin_with_how_many_differ(mirror):
+    """Each with its verdict; those that are identical are not repeated."""
+    page = run_diff("1", "2", CAL, "--mirror", mirror.root)
+    lines = [line.strip() for line in page.splitlines()]
+
+    assert lines[1:4] == [
+        f"{DEEP}: header only",
+        f"{QUICK}: identical",
+        f"{UPSTREAM}: pixels changed",
+    ]
+    assert lines.count("pixels changed") == 1 and page.count(QUICK) == 1
+
+
+def test_a_file_alone_is_compared_with_the_generation_before(mirror):
+    """Or with one side; the first line says which two versions these are."""
+    alone = run_diff(CAL, "--mirror", mirror.root)
+    path = run_diff(f"mirror/current/{DEEP}", "--mirror", mirror.root)
+    of_recipe = run_diff(":deep", CAL, "--mirror", mirror.root)
+    numbered = run_diff("2", CAL, "--recipe", "deep", "--mirror", mirror.root)
+
+    assert alone == run_diff("1", "2", CAL, "--mirror", mirror.root)
+    assert path.startswith("Compared: generation 1 -> generation 2\nheader only")
+    assert of_recipe.startswith("Compared: generation 1 deep -> generation 2 deep\nheader only")
+    assert numbered == of_recipe
+
+
+def test_a_file_that_did_not_change_last_gets_commands_that_compare_it(mirror):
+    """Its last change, MAST's version and a recipe's, two recipes; each of them works."""
+    mirror.hold("other_pool.csv", lambda path: path.write_text("other"))
+    mirror.publish("nothing of it")
+
+    said = " ".join(run_diff(CAL, "--mirror", mirror.root, code=1).split())
+    first = " ".join(run_diff("1", CAL, "--mirror", mirror.root, code=1).split())
+
+    assert f"{CAL}: the same in generations 2 and 3" in said
+    assert "generation 1 is the first" in first
+    commands = [command.split() for command in re.findall(r"`jwmirror diff ([^`]*)`", said)]
+    sides = [command[:2] for command in commands]
+    assert sides == [["1", "2"], [":upstream", ":deep"], [":deep", ":quick"]]
+    for command in commands:
+        assert CAL in run_diff(*command)
+
+
+def test_a_pin_with_a_dot_is_no_file(mirror):
+    """A side comes before a file of that name."""
+    add_pin(mirror.root, "v1.0", 2)
+
+    assert run_diff("v1.0", "--mirror", mirror.root) == run_diff("2", "--mirror", mirror.root)
 
 
 def test_a_product_is_compared_between_recipes_and_upstream(mirror):

@@ -8,6 +8,8 @@ from jwmirror.cli import app, options, output
 from jwmirror.report.terminal.diff.files import files_page
 from jwmirror.report.terminal.diff.states import state_page
 from jwmirror.services.inspect.diff import diff_file, diff_states, parent_side
+from jwmirror.services.inspect.former_version import diff_with_former, names_file
+from jwmirror.store.pins import CURRENT
 
 SIDE = (
     "Number of a generation, name of a pin, or `current`. To compare only files of a recipe or of "
@@ -17,7 +19,7 @@ SIDE = (
 
 @app.command("diff")
 def diff_command(
-    old: Annotated[str, typer.Argument(metavar="[A]", help=SIDE)] = "current",
+    old: Annotated[str, typer.Argument(metavar="[A]", help=SIDE)] = CURRENT,
     new: Annotated[
         str, typer.Argument(metavar="[B]", help="The other side, in the same form.")
     ] = "",
@@ -34,11 +36,17 @@ def diff_command(
     """List the files that differ between two generations or recipes, and why.
 
     Without B, compare A with the generation before it. Without both, show what the current
-    generation changed. With FILE, compare its two versions. The first line says how much differs,
-    from "identical" to "pixels changed" (the seven verdicts: docs/commands.md). The next lines list
-    differences in keywords, pixels and tables.
+    generation changed. With FILE, compare its two versions: `diff A B FILE`, or `diff FILE` and
+    `diff A FILE` with the generation before. The first line says how much differs, from "identical"
+    to "pixels changed" (the seven verdicts: docs/commands.md); of several files, how many differ.
+    The next lines list differences in keywords, pixels and tables.
     """
     root = options.find_mirror(mirror, config)
+    last = new or old
+    if file is None and names_file(root, last):
+        files = diff_with_former(root, old if new else CURRENT, last, recipe)
+        output.show(files, lambda shown: files_page(shown, all_lines, verbose, True), as_json)
+        return
     if not new:
         old, new = parent_side(root, old), old
     if file is None:

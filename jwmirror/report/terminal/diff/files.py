@@ -1,13 +1,13 @@
 """The page on one file in two states: a verdict, then what differs in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from jwmirror.core.model import comparison as records
 from jwmirror.report import formatting
-from jwmirror.report.formatting import section
+from jwmirror.report.formatting import section, shortened
 from jwmirror.report.terminal.diff.states import sides_of, way_of
 from jwmirror.report.terminal.diff.values import flag_table, image_parts, sky_line, table_parts
 
@@ -19,15 +19,50 @@ COLOURS = {
 
 
 def files_page(
-    difference: records.FileDifferences, all_lines: bool = False, verbose: bool = False
+    difference: records.FileDifferences,
+    all_lines: bool = False,
+    verbose: bool = False,
+    has_head: bool = False,
 ) -> RenderableType:
-    """Return the differences within each file of one name; `verbose`: hashes."""
+    """Return the differences within each file of one name; `verbose`: hashes.
+
+    It begins with the sides and, of several files, how many differ: with `has_head` of one, too.
+    """
     sides = sides_of(difference.old, difference.new)
     way = way_of(difference.old, difference.new)
     differ = difference.old.origin != difference.new.origin
     verb = "differ" if differ else "changed"
-    pages = (_file_page(each, sides, way, verb, all_lines, verbose) for each in difference.files)
-    return Group(*pages)
+    head, files = [], difference.files
+    if len(files) > 1:
+        head, files = [*_summary(files, sides, verb, all_lines)], tuple(filter(_differs, files))
+    elif has_head:
+        head = [Text(f"Compared: {sides}", style="bold")]
+    pages = (_file_page(each, sides, way, verb, all_lines, verbose) for each in files)
+    return Group(*head, *pages)
+
+
+def _differs(file: records.FileDifference) -> bool:
+    return file.comparison is None or file.comparison.verdict != records.IDENTICAL
+
+
+def _summary(
+    files: Sequence[records.FileDifference], sides: str, verb: str, all_lines: bool
+) -> Iterator[Text]:
+    """Yield how many files differ, and the verdict of each."""
+    number = sum(map(_differs, files))
+    yield Text(
+        f"{sides}: {number:,} of {len(files):,} files {'differs' if number == 1 else 'differ'}",
+        style="bold",
+    )
+    lines = []
+    for file in files:
+        verdict = f"only on the {'first' if file.old else 'second'} side"
+        if file.comparison:
+            verdict = file.comparison.verdict.replace("changed", verb)
+        entry = file.new or file.old
+        lines.append(f"  {entry.path if entry else ''}: {verdict}")
+    yield from shortened(lines, all_lines)
+    yield Text()
 
 
 def _file_page(

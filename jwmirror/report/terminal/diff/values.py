@@ -35,7 +35,11 @@ def image_parts(
     for image in images:
         table.add_row(*_image_row(image))
     yield table
-    lines = [_largest(image.hdu, image.unit, image.spread) for image in images if image.spread]
+    lines = [
+        _largest(image.hdu, image.unit, image.spread)
+        for image in images
+        if image.spread and image.spread.largest
+    ]
     title = "Largest difference (B - A); the first pixel is x 0, y 0"
     yield from section(title, lines, all_lines, show_count=False)
 
@@ -55,8 +59,6 @@ def _image_row(image: records.ImageDifference) -> Iterator[str]:
 def _largest(hdu: str, unit: str, spread: records.PixelStatistics) -> str:
     """Return the largest difference of an image with its sign, and the pixel where it is."""
     words = f"{hdu}: {spread.largest:+.4g} {unit}".rstrip()
-    if not spread.place:
-        return words
     names = ("x", "y", *("plane", "plane of the fourth axis")[: max(len(spread.place) - 2, 0)])
     place = ", ".join(f"{name} {index}" for name, index in zip(names, spread.place, strict=False))
     sky = f"; {sky_place(*spread.sky)}" if spread.sky else ""
