@@ -9,7 +9,6 @@ from jwmirror.report.terminal.diff.files import files_page
 from jwmirror.report.terminal.diff.states import state_page
 from jwmirror.services.inspect.diff import diff_file, diff_states, parent_side
 from jwmirror.services.inspect.former_version import diff_with_former, names_file
-from jwmirror.store.pins import CURRENT
 
 SIDE = (
     "Number of a generation, name of a pin, or `current`. To compare only files of a recipe or of "
@@ -19,7 +18,7 @@ SIDE = (
 
 @app.command("diff")
 def diff_command(
-    old: Annotated[str, typer.Argument(metavar="[A]", help=SIDE)] = CURRENT,
+    old: Annotated[str, typer.Argument(metavar="[A]", help=SIDE)] = "current",
     new: Annotated[
         str, typer.Argument(metavar="[B]", help="The other side, in the same form.")
     ] = "",
@@ -44,7 +43,7 @@ def diff_command(
     root = options.find_mirror(mirror, config)
     last = new or old
     if file is None and names_file(root, last):
-        files = diff_with_former(root, old if new else CURRENT, last, recipe)
+        files = diff_with_former(root, old if new else "current", last, recipe)
         output.show(files, lambda shown: files_page(shown, all_lines, verbose, True), as_json)
         return
     if not new:
