@@ -8,7 +8,7 @@ from jwmirror.cli import app, options, output
 from jwmirror.report.terminal.diff.files import files_page
 from jwmirror.report.terminal.diff.states import state_page
 from jwmirror.services.inspect.diff import diff_file, diff_states, parent_side
-from jwmirror.services.inspect.former_version import diff_with_former, names_file
+from jwmirror.services.inspect.former_version import diff_with_former, is_file_name
 
 SIDE = (
     "Number of a generation, name of a pin, or `current`. To compare only files of a recipe or of "
@@ -42,7 +42,7 @@ def diff_command(
     """
     root = options.find_mirror(mirror, config)
     last = new or old
-    if file is None and names_file(root, last):
+    if file is None and is_file_name(root, last):
         files = diff_with_former(root, old if new else "current", last, recipe)
         output.show(files, lambda shown: files_page(shown, all_lines, verbose, True), as_json)
         return

@@ -16,7 +16,7 @@ from jwmirror.store.maintenance.lookup import generation_named
 from jwmirror.store.pins import CURRENT, find_pin
 
 
-def names_file(root: Path, word: str) -> bool:
+def is_file_name(root: Path, word: str) -> bool:
     """Return whether a word of a call names a file, and not a side of a comparison."""
     is_side = ":" in word or word.isdigit() or word == CURRENT or find_pin(root, word) is not None
     return not is_side and ("." in word or "/" in word)
