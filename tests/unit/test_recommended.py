@@ -42,7 +42,7 @@ REPLACED = "was made before raw data of its observation and filter were replaced
         ((DEEP, replace(QUICK, **OLD)), "deep", "Use the version of recipe deep (the first"),
         ((DEEP,), "deep", "Use the version of recipe deep: it is sound and up to date."),
         ((), "upstream", "Use MAST's version: it is the only one, and up to date."),
-        ((replace(DEEP, **NOISY),), "", "Use none before you have looked at it: recipe deep's"),
+        ((replace(DEEP, **NOISY),), "", "No version is recommended: recipe deep's"),
     ],
 )
 def test_the_first_recipe_whose_version_is_fit_is_recommended(versions, chosen, words):
@@ -100,7 +100,7 @@ def test_without_a_sound_version_the_page_says_what_to_look_at():
 
     assert f"`jwmirror accept {FILE} --recipe deep --because 'my reason'`" in helps[0]
     assert "`jwmirror run`" in helps[1]
-    assert helps[2].startswith("Until then, there is MAST's version")
+    assert helps[2].startswith("MAST's version is up to date, but not measured")
     assert is_old[2] == f"MAST's version does not help: it {REPLACED}."
 
 

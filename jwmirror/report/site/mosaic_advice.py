@@ -80,7 +80,7 @@ def advice(choice: Choice) -> str:
         return f"{use} (the first of your recipes whose version is sound and up to date)."
     if choice.own:
         faults = "; ".join(f"{each.words} {each.fault}" for each in choice.own)
-        return f"Use none before you have looked at it: {faults}."
+        return f"No version is recommended: {faults}."
     if choice.hidden:
         shown = "MAST's version is the only one" if choice.mast else "No version is"
         return f"{shown} that this public site shows."
@@ -152,7 +152,7 @@ def _instead(choice: Choice) -> tuple[str, ...]:
         sentences.append(
             f"MAST's version does not help: it {fault}."
             if fault
-            else "Until then, there is MAST's version; jwmirror does not measure it."
+            else "MAST's version is up to date, but not measured by jwmirror; look at it first."
         )
     return tuple(sentences)
 

@@ -157,7 +157,11 @@ def _faults(
 def _fault(entry: Entry, is_out_of_date: bool, age: str) -> str:
     """Return the first of these that is so: what another run cannot change, quality, age."""
     if entry.state == GONE:
-        return "is not listed by MAST any more" if entry.product else "is of data that MAST dropped"
+        return (
+            "is not listed by MAST any more"
+            if entry.product
+            else "is made of files that MAST does not list any more"
+        )
     if entry.deselected:
         return "is not selected by the config any more"
     if entry.product or not entry.key:
