@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +20,7 @@ MAX_EMPTY_ROWS = 1_000_000  # of no bytes
 MIN_HEAP = 1 << 26  # bytes; smaller arrays may overlap
 FITS_BLOCK, CARD = 2880, 80  # bytes
 MAX_HEADER_BLOCKS = 4096  # a longer header is taken for damage
+SPECTRA = ("EXTRACT1D", "COMBINE1D")  # tables with a column FLUX
 MAX_HDUS = 30_000  # astropy takes 10 s for them; 1,000 slits of wide-field spectra have 18,000
 MAX_TREE = 64 << 20  # bytes of an ASDF file that its tree may take
 MAX_BLOCK = 1 << 28  # bytes that a compressed block may become
@@ -241,18 +243,46 @@ def primary_texts(path: Path, keywords: Collection[str]) -> dict[str, str]:
 
     {} of a file that is no FITS. The file may be cut: as many keywords are read as there are.
     """
-    texts: dict[str, str] = {}
     with open_regular(path) as file:
-        for number in range(MAX_HEADER_BLOCKS):
-            block = file.read(FITS_BLOCK).decode("ascii", "replace")
-            if not block or (number == 0 and not block.startswith("SIMPLE  =")):
-                break
-            for start in range(0, len(block), CARD):
-                card = block[start : start + CARD]
-                if card.rstrip() == "END":
-                    return texts
-                if (found := _TEXT_CARD.match(card)) and found[1] in keywords:
-                    texts.setdefault(found[1], found[2].replace("''", "'").rstrip())
+        texts = _header_texts(file, "SIMPLE  =")
+    return {keyword: text for keyword, text in texts.items() if keyword in keywords}
+
+
+def unit_of_values(path: Path) -> str:
+    """Return the unit of the values of a FITS file: BUNIT of SCI, or that of the flux of spectra.
+
+    "" if it has none, or cannot be read. Only headers are read, up to that of the values.
+    """
+    start = 0
+    with suppress(OSError, ValueError), open_regular(path) as file:
+        for number in range(MAX_HDUS):
+            file.seek(start)
+            texts = _header_texts(file, "XTENSION=" if number else "SIMPLE  =")
+            if texts.get("EXTNAME") == "SCI":
+                return texts.get("BUNIT", "")
+            if texts.get("EXTNAME") in SPECTRA:
+                columns = (key[5:] for key, text in texts.items() if text == "FLUX")
+                return texts.get(f"TUNIT{next(columns, '')}", "")
+            start = _end_of_hdu(file, start)
+    return ""
+
+
+def _header_texts(file: BinaryIO, begin: str) -> dict[str, str]:
+    """Return the keywords that have a text of the header at the position of a file.
+
+    {} if it does not begin so. The file may be cut.
+    """
+    texts: dict[str, str] = {}
+    for number in range(MAX_HEADER_BLOCKS):
+        block = file.read(FITS_BLOCK).decode("ascii", "replace")
+        if not block or (number == 0 and not block.startswith(begin)):
+            break
+        for start in range(0, len(block), CARD):
+            card = block[start : start + CARD]
+            if card.rstrip() == "END":
+                return texts
+            if found := _TEXT_CARD.match(card):
+                texts.setdefault(found[1], found[2].replace("''", "'").rstrip())
     return texts
 
 

@@ -18,6 +18,7 @@ class EarlierResult:
     key: str
     made_at: str  # ISO, UTC
     reasons: tuple[Reason, ...]  # old: of that result; new: of this one
+    recipes: tuple[str, ...] = ()  # that published it; () if no generation on record has it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class Explanation:
     # software outside the key: old: what it was made with; new: what is installed
     other_versions: tuple[Reason, ...] = ()
     quality: Quality | None = None  # of the result; None for a file of MAST
+    units: dict[str, str] = field(default_factory=dict)  # of the values of files that were measured
     is_published: bool = True  # False: held back by the last run, so its path is not in the view
     # of a file of MAST: what the last run refused, doubts or could not decide about it, in words
     at_mast: tuple[str, ...] = ()

@@ -24,9 +24,10 @@ FRACTIONS = (
     *("nan", "usable", "do_not_use", "saturated", "jumps", "outliers", "covered", "holes"),
     "overlap",
 )
+OF_FILE = "BUNIT"  # the unit of the values of the file
 UNITS = {  # of measured quantities; the others are numbers without one
     **dict.fromkeys(FRACTIONS, "fraction"),
-    **dict.fromkeys(("median", "noise", "pixel_noise"), "BUNIT"),
+    **dict.fromkeys(("median", "noise", "pixel_noise"), OF_FILE),
     **dict.fromkeys(("shift", "relative_shift", "residual"), "mas"),
     "rotation": "arcsec",
 }
@@ -54,6 +55,12 @@ WORDS = {  # of measured quantities; docs/quality.md has more
     "matched": "sources matched",
     "residual": "residual of the alignment (rms)",
 }
+
+
+def unit_of_quantity(quantity: str, of_file: str) -> str:
+    """Return the unit of a measured quantity, in a file whose values have the unit `of_file`."""
+    unit = UNITS.get(quantity, "")
+    return (of_file or "unit of the file") if unit == OF_FILE else unit
 
 
 def next_step() -> str:

@@ -275,7 +275,31 @@ def test_explain_tells_what_differs_from_results_under_other_keys(small_mirror):
 
     assert [each["key"] for each in found["former"]] == [digest(former)]
     assert "Other results of this file" in page
-    assert "detector1: jump.rejection_threshold: 7.5 -> 5.0" in page
+    assert "not published" in page and "jump.rejection_threshold: 7.5 -> 5.0" in page
+
+
+def test_explain_names_the_recipe_of_another_result_first_in_one_line(small_mirror):
+    """Several inputs and parameters are summed up; the recipe is that of any generation."""
+    name = f"{EXPOSURE}_rate.fits"
+    paths = [f"recalibrated/{recipe}/jw01345/o001/{name}" for recipe in ("quick", "deep")]
+    made = Provenance(small_mirror.root).read(small_mirror.rows[paths[1]].key).derivation
+    for path, threshold, content in zip(paths, (7.5, 5.0), ("x", "y"), strict=True):
+        jump = {**made.parameters["steps"]["jump"], "rejection_threshold": threshold}
+        inputs = [replace(made.inputs[0], name=each, identity=content + each) for each in "abc"]
+        steps = {**made.parameters, "steps": {"jump": jump}}
+        derivation = replace(made, parameters=steps, inputs=tuple(inputs))
+        small_mirror.make(derivation, name, lambda file, text=content: file.write_text(text))
+        row = small_mirror.rows[paths[1]]
+        small_mirror.rows[path] = replace(row, path=path, origin=path.split("/")[1])
+    small_mirror.publish("two recipes")
+
+    page = run(
+        "explain", f"{EXPOSURE}_rate.fits", "--recipe", "deep", "--mirror", small_mirror.root
+    )
+
+    line = next(line.split() for line in page.splitlines() if line.strip().startswith("quick "))
+    assert "jump.rejection_threshold: 7.5 -> 5.0" in " ".join(line)
+    assert "content of 3 inputs changed" in " ".join(line)
 
 
 def test_explain_suggests_the_nearest_name(small_mirror):

@@ -3,7 +3,12 @@
 import re
 from pathlib import Path
 
-from jwmirror.report.quality import UNITS, WORDS
+import numpy as np
+from astropy.io import fits
+
+from jwmirror.core.fits import unit_of_values
+from jwmirror.report.quality import UNITS, WORDS, unit_of_quantity
+from tests.setup.calibrated_image import Toy
 
 PAGE = Path(__file__).parents[2] / "docs" / "quality.md"
 ROW = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \| (\w*) ?\| ", re.MULTILINE)
@@ -26,3 +31,26 @@ def test_every_documented_quantity_has_words_for_the_pages():
     names = {name.strip("`") for each, _ in rows for name in each.split(", ")}
 
     assert names == set(WORDS)
+
+
+def test_the_unit_of_the_file_stands_for_bunit():
+    """Of a median or a noise; other quantities have one unit in all files."""
+    assert unit_of_quantity("noise", "MJy/sr") == "MJy/sr"
+    assert unit_of_quantity("noise", "") == "unit of the file"
+    assert (unit_of_quantity("shift", "MJy/sr"), unit_of_quantity("rows", "MJy/sr")) == ("mas", "")
+
+
+def test_the_unit_of_values_is_read_from_images_and_spectra(tmp_path):
+    """From the header of SCI, or of the column of fluxes; a file without has none."""
+    image, plain = Toy().card("BUNIT", "MJy/sr", "SCI"), Toy()
+    flux = fits.Column("FLUX", "D", unit="Jy", array=np.ones(3))
+    columns = [fits.Column("WAVELENGTH", "D", unit="um", array=np.ones(3)), flux]
+    table = fits.BinTableHDU.from_columns(columns, name="EXTRACT1D")
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "x1d.fits")
+    cut = tmp_path / "cut.fits"
+    cut.write_bytes(image.write(tmp_path / "cal.fits").read_bytes()[:3000])
+
+    assert unit_of_values(tmp_path / "cal.fits") == "MJy/sr"
+    assert unit_of_values(tmp_path / "x1d.fits") == "Jy"
+    assert unit_of_values(plain.write(tmp_path / "plain.fits")) == ""
+    assert (unit_of_values(cut), unit_of_values(tmp_path / "none.fits")) == ("", "")

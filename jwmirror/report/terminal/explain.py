@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from jwmirror.core.model import Derivation, Product
+from jwmirror.core.model import Derivation, Product, Reason
 from jwmirror.core.model.history.reasons import words_of
 from jwmirror.core.model.plan import DEFAULT
 from jwmirror.core.model.product import PEDIGREE
@@ -20,9 +20,10 @@ from jwmirror.report.explanation import (
     parameters_by_step,
 )
 from jwmirror.report.formatting import empty_table
-from jwmirror.report.quality import UNITS, caveat_text, quality_text
+from jwmirror.report.quality import caveat_text, quality_text, unit_of_quantity
 
 EARLIER = 5  # earlier results that a page lists
+REASONS = 2  # of each, in one line
 
 
 def explanation_page(explanation: Explanation, verbose: bool = False) -> RenderableType:
@@ -55,7 +56,8 @@ def _quality(explanation: Explanation) -> Iterator[RenderableType]:
     table = empty_table("Measured", "file or member", "quantity", "value", "unit")
     for name, quantities in sorted((measurements.files | measurements.members).items()):
         for quantity, value in sorted(quantities.items()):
-            table.add_row(name, quantity, f"{value:.5g}", UNITS.get(quantity, ""))
+            unit = unit_of_quantity(quantity, explanation.units.get(name, ""))
+            table.add_row(name, quantity, f"{value:.5g}", unit)
     yield table
     yield Text("What they mean, and the limits, are in docs/quality.md.", style="dim")
 
@@ -118,15 +120,30 @@ def _earlier_results(
     """Yield the newest results under other keys, and how they differ (`equal`: not at all)."""
     if not results:
         return
-    columns = (*_if(verbose, "key"), "made", "differs from this one in")
-    table = empty_table("Other results of this file", *columns)
+    columns = ("recipe", *_if(verbose, "key"), "made", "differs from this one in")
+    table = empty_table("Other results of this file", *columns, whole=("recipe", "made"))
     for result in results[:EARLIER]:
-        words = (each.with_hashes if verbose else str(each) for each in result.reasons)
-        cells = formatting.minute(result.made_at), "\n".join(words) or equal
-        table.add_row(*_if(verbose, result.key[:12]), *cells)
+        recipes, key = ", ".join(result.recipes) or "not published", result.key[:12]
+        words = _in_lines(result.reasons) if verbose else _in_one_line(result.reasons)
+        made = formatting.minute(result.made_at)
+        table.add_row(recipes, *_if(verbose, key), made, words or equal)
     yield table
     if len(results) > EARLIER:
-        yield Text(f"... and {len(results) - EARLIER} older; --json lists them", style="dim")
+        yield Text(f"... and {len(results) - EARLIER} more; --json lists them", style="dim")
+
+
+def _in_lines(reasons: Sequence[Reason]) -> str:
+    return "\n".join(each.with_hashes for each in reasons)
+
+
+def _in_one_line(reasons: Sequence[Reason]) -> str:
+    """Return the first reasons, the content of all inputs as one, and how many more there are."""
+    inputs = [reason for reason in reasons if reason.cause == "inputs"]
+    named = [each for each in reasons if each not in inputs] if len(inputs) > 1 else reasons
+    words = [str(each).removeprefix(f"{each.stage}: ") for each in named]
+    words += [f"content of {len(inputs)} inputs changed"] if len(inputs) > 1 else []
+    more = [f"and {len(words) - REASONS} more"] if len(words) > REASONS else []
+    return "; ".join([*words[:REASONS], *more])
 
 
 def _facts(explanation: Explanation, verbose: bool) -> Iterator[tuple[str, object]]:

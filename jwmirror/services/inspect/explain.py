@@ -9,7 +9,9 @@ from pathlib import Path
 
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, StoreError, unknown_name
+from jwmirror.core.fits import unit_of_values
 from jwmirror.core.model import UPSTREAM, Entry, ResultFile
+from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.run import Run
 from jwmirror.report.explanation import Explanation, RecipePreview
@@ -28,6 +30,7 @@ from jwmirror.services.inspect.software import differing_versions, installed_sof
 from jwmirror.services.run.holdings import why_absent
 from jwmirror.services.run.results import ResultStore
 from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import last_run, read_undecided
 
@@ -104,8 +107,17 @@ def _published(root: Path, file: str, recipe: str | None, run: Run | None) -> It
                 record=record,
                 former=former,
                 exclusive=exclusive.words(entry),
+                units=_units(root, record),
             )
             yield _with_quality(_with_open_questions(explanation, root, run))
+
+
+def _units(root: Path, record: ProvenanceRecord | None) -> dict[str, str]:
+    """Return the unit of the values of each file of a result; those that have none are left out."""
+    files = record.files if record and record.measurements else ()
+    path = Objects(root).path
+    units = {each.filename: unit_of_values(path(each.sha256)) for each in files}
+    return {name: unit for name, unit in units.items() if unit}
 
 
 def _with_open_questions(explanation: Explanation, root: Path, run: Run | None) -> Explanation:
@@ -157,6 +169,7 @@ def _held_back(root: Path, file: str, recipe: str | None, run: Run | None) -> It
                 entry=_row_of(result, made, path),
                 record=record,
                 quality=result.quality,
+                units=_units(root, record),
                 is_published=False,
             )
 

@@ -32,8 +32,7 @@ def diff_with_former(root: Path, side: str, file: str, recipe: str = "") -> File
     name, _, origin = side.partition(":")
     generation = generation_named(root, name or CURRENT)
     if generation.parent is None:
-        paths = generation.entries().column("path")
-        if not matching_paths(file, paths):
+        if not matching_paths(file, paths := generation.entries().column("path")):
             raise no_such_file(root, file, f"not in generation {generation.number}", paths)
         why = f"generation {generation.number} is the first, so that it has no version before"
         raise _no_former(root, file, origin or recipe, why)
@@ -52,16 +51,7 @@ def _no_former(root: Path, file: str, origin: str, why: str) -> StoreError:
 
 def _commands(root: Path, file: str, origin: str) -> Iterator[str]:
     """Yield commands, without the file: its last change, MAST and a recipe, and two recipes."""
-    history = file_history(root, lambda paths: matching_paths(file, paths))
-    changes = [
-        (after.first, before.last)
-        for before, after in pairwise(history.versions)
-        if before.path == after.path and origin in ("", before.entry.origin)
-    ]
-    of_origin = f":{origin}" if origin else ""
-    if changes:
-        after, before = max(changes)
-        yield f"diff {before}{of_origin} {after}{of_origin}"
+    yield from _last_change(root, file, origin)
     entries = Generations(root).entries()
     name = file.rpartition("/")[2]
     made = zip(entries.column("path"), entries.column("origin"), strict=True)
@@ -72,3 +62,17 @@ def _commands(root: Path, file: str, origin: str) -> Iterator[str]:
     if len(recipes) > 1:
         yield f"diff :{recipes[0]} :{recipes[1]}"
     yield "log"
+
+
+def _last_change(root: Path, file: str, origin: str) -> Iterator[str]:
+    """Yield the command that compares the last two versions, if there are two."""
+    history = file_history(root, lambda paths: matching_paths(file, paths))
+    changes = [
+        (after.first, before.last)
+        for before, after in pairwise(history.versions)
+        if before.path == after.path and origin in ("", before.entry.origin)
+    ]
+    of_origin = f":{origin}" if origin else ""
+    if changes:
+        after, before = max(changes)
+        yield f"diff {before}{of_origin} {after}{of_origin}"

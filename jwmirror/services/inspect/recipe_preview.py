@@ -1,6 +1,7 @@
 """Preview of what recipes would do with one file, with the config as it is now."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from jwmirror.services.inspect.preview import (
 from jwmirror.services.run.holdings import Holdings, described_input, with_left_out
 from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.results import ResultStore
+from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import last_run
 
@@ -100,15 +102,31 @@ def earlier_results(mirror: Path, key: str, derivation: Derivation) -> tuple[Ear
     Each comes with what differs from it to `derivation`.
     """
     records = Provenance(mirror).of_product(derivation.pipeline, derivation.product)
+    others = [record for record in records if record.key != key]
+    recipes = _recipes_of(mirror, {record.key for record in others})
     return tuple(
         EarlierResult(
             key=record.key,
             made_at=record.made_at,
             reasons=differences(record.derivation, derivation),
+            recipes=recipes.get(record.key, ()),
         )
-        for record in records
-        if record.key != key
+        for record in others
     )
+
+
+def _recipes_of(mirror: Path, keys: AbstractSet[str]) -> dict[str, tuple[str, ...]]:
+    """Return the recipes that published results, by key, in the newest generation that has them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for generation in reversed(Generations(mirror).unpruned() if keys else ()):
+        rows = generation.columns("key", "origin")
+        pairs = sorted(set(zip(rows.column("key"), rows.column("origin"), strict=True)))
+        for key in keys - found.keys():
+            if recipes := tuple(origin for each, origin in pairs if each == key):
+                found[key] = recipes
+        if len(found) == len(keys):
+            break
+    return found
 
 
 def parameter_origins(

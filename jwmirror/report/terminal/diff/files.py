@@ -28,10 +28,9 @@ def files_page(
 
     It begins with the sides and, of several files, how many differ: with `has_head` of one, too.
     """
-    sides = sides_of(difference.old, difference.new)
-    way = way_of(difference.old, difference.new)
-    differ = difference.old.origin != difference.new.origin
-    verb = "differ" if differ else "changed"
+    both = difference.old, difference.new
+    sides, way = sides_of(*both), way_of(*both)
+    verb = "changed" if both[0].origin == both[1].origin else "differ"
     head, files = [], difference.files
     if len(files) > 1:
         head, files = [*_summary(files, sides, verb, all_lines)], tuple(filter(_differs, files))

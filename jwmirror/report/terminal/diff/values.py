@@ -35,11 +35,8 @@ def image_parts(
     for image in images:
         table.add_row(*_image_row(image))
     yield table
-    lines = [
-        _largest(image.hdu, image.unit, image.spread)
-        for image in images
-        if image.spread and image.spread.largest
-    ]
+    pairs = [(each, each.spread) for each in images if each.spread and each.spread.largest]
+    lines = [_largest(image.hdu, image.unit, spread) for image, spread in pairs]
     title = "Largest difference (B - A); the first pixel is x 0, y 0"
     yield from section(title, lines, all_lines, show_count=False)
 
