@@ -6,10 +6,9 @@ import pytest
 
 from jwmirror.config.load import build_config
 from jwmirror.config.yaml_files import parse_yaml
-from jwmirror.core.model import Recipe, ResultFile
+from jwmirror.core.model import Recipe, ResultFile, write
 from jwmirror.core.model.plan import Published
 from jwmirror.core.model.quality import JudgedResult, Quality
-from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import Setup
 from jwmirror.report.site.mosaic_advice import Candidate, advice, badge, in_short, notes
 from jwmirror.report.site.mosaics import ALSO, ONLY, RECOMMENDED, Mosaic
@@ -20,10 +19,11 @@ from jwmirror.services.inspect.answers.recommended import (
     recipe_order,
 )
 from jwmirror.services.kept.conditions import conditions_of
+from jwmirror.store.runs import RunFiles
 from tests.setup.mirrors import MOSAIC
 
 FILE = f"{MOSAIC}_i2d.fits"
-ORDER = RecipeOrder(names=("quick", "deep"), source="as the last run read your config")
+ORDER = RecipeOrder(names=("quick", "deep"), source="in your config")
 MAST = Candidate(
     origin="upstream", path="upstream/x", fault="", content="m", jwst="1.18.0", context="1.pmap"
 )
@@ -165,20 +165,22 @@ def test_the_first_page_says_it_in_short(choices, words):
     assert in_short(mosaics(*choices)) == words
 
 
-def test_the_order_is_that_of_the_last_run_or_of_the_generation():
-    """Of a mirror of an earlier version it is by name."""
+def test_the_order_is_that_of_the_last_complete_run_or_of_the_generation(tmp_path):
+    """Not of a run at work, or one that failed; of a mirror of an earlier version it is by name."""
     recipes = tuple(Recipe(name=name, programs=(1345,), stages=(1,)) for name in ("b", "a"))
     setup = Setup(config={}, recipes=recipes, software={})
-    run = Run(id="r", published=Published(generation=3, is_new=False, recipes=("a", "b")))
+    nothing, of_generation = recipe_order(tmp_path, 3, None), recipe_order(tmp_path, 3, setup)
+    for number, order in enumerate((("b", "a"), ("a", "b"), ()), start=1):
+        files = RunFiles(tmp_path / f"receipts/runs/2026030{number}T120000.000000Z-{number}")
+        files.folder.mkdir(parents=True)
+        if order:
+            write(files.published, Published(generation=3, is_new=False, recipes=order))
 
-    orders = [
-        recipe_order(*each)
-        for each in ((run, 3, setup), (None, 3, setup), (Run(id="r"), 3, setup), (None, 3, None))
-    ]
+    last = recipe_order(tmp_path, 3, setup)
 
-    assert [each.names for each in orders] == [("a", "b"), ("b", "a"), ("b", "a"), ()]
-    assert orders[1].source == "as recorded with generation 3"
-    assert "by name" in orders[3].source
+    assert (last.names, last.source) == (("a", "b"), "in your config at the last complete run")
+    assert (of_generation.names, nothing.names) == (("b", "a"), ())
+    assert of_generation.source == "as recorded with generation 3" and "by name" in nothing.source
 
 
 def test_a_config_with_another_order_of_recipes_is_not_unchanged(tmp_path, monkeypatch):

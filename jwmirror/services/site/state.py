@@ -138,7 +138,7 @@ class MirrorState:
     @cached_property
     def recipe_order(self) -> RecipeOrder:
         """The recipes in the order of the config."""
-        return recipe_order(self._run, self.current.number, self.setup)
+        return recipe_order(self.root, self.current.number, self.setup)
 
     @cached_property
     def undecided(self) -> dict[str, str]:

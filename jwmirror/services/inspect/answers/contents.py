@@ -84,7 +84,7 @@ def _choices(root: Path, current: StoredGeneration, rows: Entries) -> dict[str, 
     """Return which version of each mosaic and cube among the rows to use, by file name."""
     run = last_run(root)
     outdated = out_of_date_products(root, current, run)
-    order = recipe_order(run, current.number, _setup(current))
+    order = recipe_order(root, current.number, _setup(current))
     faults = mosaic_faults(rows, outdated, made_before_raw_data(rows))
     places = {path: place for place, path in enumerate(rows.column("path")) if path in faults}
     provenance = Provenance(root)

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from jwmirror.core.model import UPSTREAM, Entry
+from jwmirror.core.model.plan import Published
 from jwmirror.core.model.quality import SOUND, UNMEASURED, JudgedResult
 from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import GONE, Setup
@@ -20,6 +21,7 @@ from jwmirror.report.site.mosaic_advice import PLAIN, Candidate, Choice
 from jwmirror.report.status import build_status
 from jwmirror.store.generations import StoredGeneration
 from jwmirror.store.manifest import Entries
+from jwmirror.store.runs import RunFiles, newest_first, read_if_written
 
 COMBINED = ("i2d", "s3d")
 RAW = "uncal"
@@ -65,13 +67,17 @@ class RecipeOrder:
         return names.index(recipe) if recipe in names else len(names), recipe
 
 
-def recipe_order(run: Run | None, number: int, setup: Setup | None) -> RecipeOrder:
-    """Return the order of the recipes: that of the last run, or of the generation `number`.
+def recipe_order(root: Path, number: int, setup: Setup | None) -> RecipeOrder:
+    """Return the order of the recipes: that of the last run that came to its publication.
 
-    A run that only found another order publishes nothing, but records it.
+    A run that only found another order publishes nothing, but records it. If no run has recorded
+    one, it is the order in the `setup` of the generation `number`.
     """
-    if run and run.published and run.published.recipes:
-        return RecipeOrder(names=run.published.recipes, source="as the last run read your config")
+    folders = newest_first(Path(root) / "receipts" / "runs")
+    published = (read_if_written(RunFiles(folder).published, Published) for folder in folders)
+    names = next((each.recipes for each in published if each and each.recipes), ())
+    if names:
+        return RecipeOrder(names=names, source="in your config at the last complete run")
     if setup and setup.recipes:
         names = tuple(recipe.name for recipe in setup.recipes)
         return RecipeOrder(names=names, source=f"as recorded with generation {number}")
