@@ -8,7 +8,10 @@ from astropy.io import fits
 
 from jwmirror.core.fits import unit_of_values
 from jwmirror.report.quality import UNITS, WORDS, unit_of_quantity
+from jwmirror.services.site.made_results import MadeResults
 from tests.setup.calibrated_image import Toy
+from tests.setup.command_line import answer, run
+from tests.setup.mirrors import EXPOSURE, made_from
 
 PAGE = Path(__file__).parents[2] / "docs" / "quality.md"
 ROW = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \| (\w*) ?\| ", re.MULTILINE)
@@ -54,3 +57,21 @@ def test_the_unit_of_values_is_read_from_images_and_spectra(tmp_path):
     assert unit_of_values(tmp_path / "x1d.fits") == "Jy"
     assert unit_of_values(plain.write(tmp_path / "plain.fits")) == ""
     assert (unit_of_values(cut), unit_of_values(tmp_path / "none.fits")) == ("", "")
+
+
+def test_explain_and_the_site_name_the_unit_of_the_file(empty_mirror):
+    """Of a median; a fraction keeps its unit."""
+    name = f"{EXPOSURE}_rate.fits"
+    write = Toy().card("BUNIT", "DN/s", "SCI").write
+    made = empty_mirror.make(
+        made_from("detector1", EXPOSURE, "x_uncal.fits"), name, write, median=0.5, nan=0.25
+    )
+    empty_mirror.publish()
+
+    page = run("explain", name, "--mirror", empty_mirror.root)
+    (found,) = answer("explain", name, "--mirror", empty_mirror.root)["files"]
+    changes = MadeResults(empty_mirror.root).measured_changes("", made.key, name)
+
+    assert "BUNIT" not in page and f"{name} median 0.5 DN/s" in " ".join(page.split())
+    assert found["units"] == {name: "DN/s"}
+    assert {each.quantity: each.unit for each in changes} == {"median": "DN/s", "nan": "fraction"}

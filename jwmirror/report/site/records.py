@@ -173,6 +173,7 @@ class MeasuredChange:
     quantity: str
     old: float | None
     new: float | None
+    unit: str  # "" if it has none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,6 +283,7 @@ class ResultVersion:
     inputs: tuple[tuple[str, str, str], ...]  # name, role, page
     steps: dict[str, str]  # step -> COMPLETE, SKIPPED, FAILED
     measured: dict[str, dict[str, float]]  # file -> quantity -> value
+    units: dict[str, str]  # file -> unit of its values
     log: str  # path below the mirror; "" if it is not there
     access: str  # until when it is exclusive, in words
     excluded: dict[str, str]

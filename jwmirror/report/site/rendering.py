@@ -17,7 +17,7 @@ from jwmirror.core.jsonio import digest
 from jwmirror.core.model import canonical
 from jwmirror.core.printing import LINES, duration, printable
 from jwmirror.report import formatting
-from jwmirror.report.quality import UNITS, quantity_words
+from jwmirror.report.quality import quantity_words, unit_of_quantity
 from jwmirror.report.site import addresses
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -73,6 +73,7 @@ def _environment() -> Any:  # jinja2.Environment: imported when a page is made
         "address": addresses.quoted,
         "number": _number,
         "quantity": quantity_words,
+        "unit": unit_of_quantity,
         "program": _program,
         "lines": _lines,
         "code": _with_code,
@@ -90,7 +91,6 @@ def _environment() -> Any:  # jinja2.Environment: imported when a page is made
         "script": script,
         "policy": POLICY.format(style=_hash(style), script=_hash(script)),
         "in_words": formatting.CHANGES,
-        "units": UNITS,
     }
     return environment
 

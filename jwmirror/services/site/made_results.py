@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from jwmirror.core.errors import JwmirrorError, StoreError
+from jwmirror.core.fits import unit_of_values
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.model import Derivation, Input, Recipe, canonical
 from jwmirror.core.model.derivation import whole_pipeline
@@ -17,11 +18,13 @@ from jwmirror.core.names import exposure_count, root_and_suffix
 from jwmirror.pipeline.installed import can_recalibrate
 from jwmirror.pipeline.registry import PIPELINES
 from jwmirror.report.explanation import parameters_by_step
+from jwmirror.report.quality import unit_of_quantity
 from jwmirror.report.site.records import FileLink, MeasuredChange, ResultVersion, SetValue
 from jwmirror.report.site.rendering import text_of
 from jwmirror.services.inspect.answers.changed_parameters import same, set_parameters
 from jwmirror.services.inspect.answers.crds_parameters import CrdsParameters, CrdsValue
 from jwmirror.services.site.shown_rows import ShownRow
+from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 
 T = TypeVar("T")
@@ -106,12 +109,10 @@ class MadeResults:
                 for step, values in parameters_by_step(made).items()
             },
             references=tuple((kind, *named) for kind, named in sorted(made.references.items())),
-            inputs=tuple(
-                (item.name, item.role, pages.get(root_and_suffix(item.name)[0], ""))
-                for item in made.inputs
-            ),
+            inputs=tuple(_with_page(item, pages) for item in made.inputs),
             steps=dict(measured.steps) if measured else {},
             measured=dict(measured.files) if measured else {},
+            units=self.units(first.key),
             log=self._log_of(made.product, record.made_at),
             excluded=dict(record.excluded),
             access=first.access,
@@ -123,14 +124,33 @@ class MadeResults:
         measured = record.measurements if record else None
         return measured.files.get(filename, {}) if measured else {}
 
+    def units(self, key: str) -> dict[str, str]:
+        """Return the unit of the values of each file of a result that was measured."""
+        record = self.record(key)
+        names = record.measurements.files if record and record.measurements else ()
+        path = Objects(self._root).path
+        made = record.files if record else ()
+        return {
+            each.filename: unit_of_values(path(each.sha256))
+            for each in made
+            if each.filename in names
+        }
+
     def measured_changes(self, old: str, new: str, filename: str) -> tuple[MeasuredChange, ...]:
         """Return what was measured on a file of two results, where it differs."""
         sides = [self.measured(key, filename) for key in (old, new)]
         names = [name for name in CHANGES if name in sides[0] or name in sides[1]]
-        changes = (
-            MeasuredChange(quantity=n, old=sides[0].get(n), new=sides[1].get(n)) for n in names
+        changed = [name for name in names if sides[0].get(name) != sides[1].get(name)]
+        unit = self.units(new).get(filename, "") if changed else ""
+        return tuple(
+            MeasuredChange(
+                quantity=name,
+                old=sides[0].get(name),
+                new=sides[1].get(name),
+                unit=unit_of_quantity(name, unit),
+            )
+            for name in changed
         )
-        return tuple(change for change in changes if change.old != change.new)
 
     # ---- what a result follows from ------------------------------------------------------------
 
@@ -317,3 +337,8 @@ def meanings_of(pipeline: str) -> Meanings:
         for each in group.parameters
         if each.help
     }
+
+
+def _with_page(item: Input, pages: Mapping[str, str]) -> tuple[str, str, str]:
+    """Return name, role and page of an input."""
+    return item.name, item.role, pages.get(root_and_suffix(item.name)[0], "")
