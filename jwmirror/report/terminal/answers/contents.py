@@ -53,7 +53,7 @@ def _observation(
         made = f"{product.pipeline} of {product.association}" if product.association else ""
         how = f"  ({made or 'no association in the mirror'})"
         yield Text(f"    {product.product}{_files(product.files, product.qualities)}{how}")
-        yield from map(Text, _recommended(product, mirror))
+        yield from _recommended(product, mirror)
         lines = [
             f"      {each.root}{_files(each.files)}"
             + (f"  {each.role}" if each.role != "science" else "")
@@ -69,13 +69,12 @@ def _observation(
         yield Text(f"  and {formatting.count(associations, 'file')} of associations", style="dim")
 
 
-def _recommended(product: records.CombinedProduct, mirror: str) -> Iterator[str]:
-    """Yield which mosaics and cubes to use, why, and what is to be said of other versions."""
-    for path in product.recommended:
-        yield f"      use {mirror}/current/{path}"
+def _recommended(product: records.CombinedProduct, mirror: str) -> Iterator[Text]:
+    """Yield which mosaics and cubes to use, and what is to be said of other versions."""
     if product.advice:
-        yield f"        {product.advice}"
-    yield from (f"        {remark}" for remark in product.remarks)
+        yield Text(f"      {product.advice}", style="bold")
+    yield from (Text(f"        {mirror}/current/{path}") for path in product.recommended)
+    yield from (Text(f"        {remark}") for remark in product.remarks)
 
 
 def _files(files: records.Suffixes, qualities: Mapping[str, str] | None = None) -> str:
