@@ -1,13 +1,23 @@
 """Two catalogues of sources: which sources are the same, and what of them differs."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.table import Table
 
 from jwmirror.compare.versions import compare_files
-from jwmirror.core.model.comparison import HEADER, IDENTICAL, VALUES
+from jwmirror.core.model.comparison import (
+    HEADER,
+    IDENTICAL,
+    VALUES,
+    ColumnDifference,
+    Source,
+    SourcePairs,
+    TableDifference,
+)
+from jwmirror.report.explanation import EarlierResult, Explanation
 
 PIXEL = 0.063 / 3600  # degrees
 
@@ -207,3 +217,14 @@ def test_empty_catalogues_can_be_compared(compare, field):
 
     assert (table.sources.both, len(table.sources.only_old)) == (0, 40)
     assert replace(table.sources, only_old=()).median is None
+
+
+def test_all_keys_are_documented():
+    """Those of tables and catalogues in `diff --json`, and those of `explain --json`."""
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    _, _, keys = page.partition("**diff A B FILE**")
+
+    records = (TableDifference, ColumnDifference, SourcePairs, Source, Explanation, EarlierResult)
+    names = {field.name for record in records for field in fields(record)}
+    assert "renumbered" in names
+    assert {name for name in names if f"`{name}`" not in keys} == set()
