@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from jwmirror.compare.reprocessing import content_change
 from jwmirror.compare.versions import compare_files
 from jwmirror.core.model.comparison import (
     HEADER,
@@ -218,6 +219,20 @@ def test_empty_catalogues_can_be_compared(compare, field):
 
     assert (table.sources.both, len(table.sources.only_old)) == (0, 40)
     assert replace(table.sources, only_old=()).median is None
+
+
+def test_a_reprocessed_catalogue_is_classed_by_its_sources(tmp_path, field):
+    """By the same comparison: other labels are no other values, one source less is."""
+    named, less = field.copy(), field.copy()
+    named["label"] += 5
+    less.remove_row(0)
+    paths = [tmp_path / f"{number}_cat.ecsv" for number in range(3)]
+    for table, path in zip((field, named, relabelled(less)), paths, strict=True):
+        table.write(path)
+
+    verdicts = [content_change(paths[0], path, "x_cat.ecsv").verdict for path in paths[1:]]
+
+    assert verdicts == [HEADER, VALUES]
 
 
 def test_all_keys_are_documented():

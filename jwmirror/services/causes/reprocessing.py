@@ -13,7 +13,9 @@ from jwmirror.core.model.history.causes import ContentChange
 from jwmirror.pipeline.identity import scheme_text
 from jwmirror.store.objects import Objects
 
-SCHEME = 1  # of `content_change`: 1 more with each change of what it returns for some file
+# of `content_change`: 1 more if the records of earlier versions must not be used any more. Those of
+# catalogues in which only labels or order differ say "values changed", now "header only".
+SCHEME = 1
 
 log = logging.getLogger(__name__)
 
