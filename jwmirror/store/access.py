@@ -17,7 +17,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+
+import msgspec
 
 from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.files import open_to_all, restrict
@@ -32,7 +33,7 @@ CLOSING = ("product_exclusive", "product_needs_token")  # one of them suffices
 COLUMNS = ("sha256", "identity", "product_uri", *CLOSING, "key", "caveats")
 
 
-class Content(NamedTuple):
+class Content(msgspec.Struct, frozen=True, gc=False):
     """The part of a row that access depends on."""
 
     sha256: str
@@ -233,15 +234,15 @@ class Access:
 
     def _add(self, rows: Iterable[Content]) -> None:
         """Add rows to the tables; what earlier ones say of MAST's access stays."""
-        for sha256, identity, uri, is_exclusive, key, _ in rows:
-            if not uri:
-                self._keys[sha256].add(key)
-                self._keys[identity].add(key)
+        for row in rows:
+            if not row.uri:
+                self._keys[row.sha256].add(row.key)
+                self._keys[row.identity].add(row.key)
                 continue
-            is_exclusive = self._exclusive.setdefault(uri, is_exclusive is not False)
+            is_exclusive = self._exclusive.setdefault(row.uri, row.is_exclusive is not False)
             contents = self._closed_contents if is_exclusive else self._public_contents
-            contents.add(sha256)
-            contents.add(identity)
+            contents.add(row.sha256)
+            contents.add(row.identity)
 
     def _is_exclusive(self, uri: str) -> bool:
         if uri not in self._exclusive and not self._has_history:

@@ -341,6 +341,10 @@ class Generations:
             contents = next(whole, [])
         return Access(self.root, contents, self._history, self.objects.group)
 
+    def access_beside(self, number: int, rows: Entries) -> Access:
+        """Return the access by the newest generation; the `rows` of one are not read again."""
+        return self.access(rows if number == max(self.numbers(), default=0) else None)
+
     def _history(self) -> Iterator[tuple[int, list[Content]]]:
         """Yield what access depends on of all generations that can be read, newest first."""
         for number in reversed(self.numbers()):

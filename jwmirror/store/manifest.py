@@ -121,6 +121,8 @@ def entries_of(rows: Iterable[Entry]) -> Entries:
     if isinstance(rows, Entries):
         return rows
     rows = sorted(rows, key=lambda entry: entry.path)
+    if not rows:
+        return Entries(SCHEMA.empty_table())  # pa.array would import pandas
     _check_paths([entry.path for entry in rows])
     columns = [_column(rows, name) for name in SCHEMA.names]
     return Entries(pa.table(columns, schema=SCHEMA))

@@ -374,7 +374,8 @@ class SiteBuilder:
         what = (state.current.number, state.current.manifest_sha256, state.access_digest)
         if not self.pages.is_current(addresses.CITATION, what):
             is_shown = (lambda sha256: sha256 not in state.closed) if self._is_public else None
-            citation = cite_generation(state.root, str(state.current.number), is_shown)
+            number = str(state.current.number)
+            citation = cite_generation(state.root, number, is_shown, entries=state.entries)
             observations = citation.observations
             names = [each.recipe for each in citation.recipes]
             methods = [(name, methods_paragraph(citation, name)) for name in names]

@@ -87,11 +87,11 @@ class GenerationDifferences(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DifferenceRecords:
-    """The differences of all generations of a mirror; `rows` are known ones, by generation."""
+    """The differences of all generations of a mirror; `rows` are those in memory, by generation."""
 
     def __init__(self, mirror: Path, rows: Mapping[int, Entries]):
         self._mirror, self._generations = Path(mirror), Generations(mirror)
-        self._rows = dict(rows)
+        self.rows = dict(rows)
 
     def of(self, generation: StoredGeneration) -> GenerationDifferences | None:
         """Return the differences of a generation; None if they are not known any more.
@@ -156,11 +156,11 @@ class DifferenceRecords:
 
     def _entries(self, generation: StoredGeneration) -> Entries:
         """Return the rows of a generation; the two that were read last are not read again."""
-        if generation.number not in self._rows:
-            if len(self._rows) > 1:
-                del self._rows[next(iter(self._rows))]
-            self._rows[generation.number] = generation.entries()
-        return self._rows[generation.number]
+        if generation.number not in self.rows:
+            if len(self.rows) > 1:
+                del self.rows[next(iter(self.rows))]
+            self.rows[generation.number] = generation.entries()
+        return self.rows[generation.number]
 
 
 def _in_words(causes: Iterable[Cause]) -> tuple[str, ...]:

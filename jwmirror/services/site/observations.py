@@ -98,8 +98,8 @@ def observation_page(
     is_public: bool,
 ) -> ObservationPage:
     """Return the page of an observation; `rows` are those that the site may show."""
-    lines = root_lines(rows, page_of, made_by, is_public)
-    shown = lines[:MOST_LINES]
+    groups_of_files = files_by_root(rows)
+    shown = [root_line(each, page_of, made_by, is_public) for each in groups_of_files[:MOST_LINES]]
     kinds = {line.root: _kind(line.root) for line in shown}
     versions = Counter(
         (row.suffix, row.sdp_ver, row.cal_ver, row.crds_ctx)
@@ -116,7 +116,7 @@ def observation_page(
         combined=tuple(line for line in shown if kinds[line.root] == "combined"),
         exposures=tuple(line for line in shown if kinds[line.root] == "exposure"),
         others=tuple(line for line in shown if kinds[line.root] == "other"),
-        left_out=len(lines) - len(shown),
+        left_out=len(groups_of_files) - len(shown),
         hidden=hidden,
         versions=tuple(
             VersionCount(
@@ -141,15 +141,16 @@ def _link(place: Place | None) -> Link | None:
     return place and Link(words=" ".join(place), page=addresses.observation_address(*place))
 
 
-def root_lines(
-    rows: Iterable[ShownRow], page_of: PageOf, made_by: MadeBy, is_public: bool
-) -> list[RootFiles]:
-    """Return a line for each root and origin; a public site has no links to exclusive files."""
+def files_by_root(rows: Iterable[ShownRow]) -> list[list[ShownRow]]:
+    """Return the rows of each root and origin, those of MAST before those of recipes."""
     groups = group_by(rows, lambda row: (row.root, row.origin != UPSTREAM, row.origin))
-    return [_line(group, page_of, made_by, is_public) for _, group in sorted(groups.items())]
+    return [group for _, group in sorted(groups.items())]
 
 
-def _line(rows: Sequence[ShownRow], page_of: PageOf, made_by: MadeBy, is_public: bool) -> RootFiles:
+def root_line(
+    rows: Sequence[ShownRow], page_of: PageOf, made_by: MadeBy, is_public: bool
+) -> RootFiles:
+    """Return a line on the files of one root; a public site has no links to exclusive files."""
     first = rows[0]
     made = [made_by(row.key) if row.key else (row.cal_ver, row.made) for row in rows]
     days = group_by(zip(rows, made, strict=True), lambda each: each[1][1])

@@ -24,7 +24,7 @@ from jwmirror.services.inspect.answers.recommended import (
 )
 from jwmirror.services.site.differences import DifferingFile
 from jwmirror.services.site.made_results import MadeResults, contents
-from jwmirror.services.site.observations import root_lines
+from jwmirror.services.site.observations import files_by_root, root_line
 from jwmirror.services.site.shown_rows import ShownRow
 from jwmirror.store.rows.differences import CHANGED, MARKED
 
@@ -89,7 +89,10 @@ def product_page(
         program=place[0],
         observation=place[1],
         observation_page=addresses.observation_address(*place),
-        upstream=tuple(root_lines(own, lambda name: "", results.made_by, is_public)),
+        upstream=tuple(
+            root_line(group, lambda name: "", results.made_by, is_public)
+            for group in files_by_root(own)
+        ),
         results=_versions(rows, results, entries, pages),
         history=tuple(
             _event(number, made_at, each, details(number, each)) for number, made_at, each in shown

@@ -1,7 +1,8 @@
 """The rows of the current generation, as a site shows them. Pure."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import NamedTuple
+
+import msgspec
 
 from jwmirror.core.model import UPSTREAM
 from jwmirror.core.model.stored import GONE, PRESENT
@@ -18,7 +19,7 @@ COLUMNS = (
 NOT_MEASURED = "not measured"
 
 
-class ShownRow(NamedTuple):
+class ShownRow(msgspec.Struct, frozen=True, gc=False):
     """One file of the current generation."""
 
     path: str

@@ -66,13 +66,14 @@ class MirrorState:
         self.generations = Generations(root)
         self.current: StoredGeneration = self.generations.require_current()
         self.entries = self.current.entries()
-        self._access = self.generations.access()
+        self._access = self.generations.access_beside(self.current.number, self.entries)
         self.closed = self._access.closed(self.entries)
         self.setup = self._setup(self.current)
         recipes, references = (
             (self.setup.recipes, reference_cache(self.setup)) if self.setup else ((), None)
         )
         self.results = MadeResults(root, recipes, references)
+        self._records = DifferenceRecords(root, {self.current.number: self.entries})
         today = datetime.now(UTC).date().isoformat()
         term_of = ExclusiveData(root, self.entries, self.closed).term
         self._ages = made_before_raw_data(self.entries)
@@ -159,8 +160,8 @@ class MirrorState:
     @cached_property
     def differing(self) -> dict[int, GenerationDifferences | None]:
         """The files in which each of these differs from its parent."""
-        records = DifferenceRecords(self.root, {self.current.number: self.entries})
-        return {number: records.of(self.generations.read(number)) for number in self.listed}
+        of = self._records.of
+        return {number: of(self.generations.read(number)) for number in self.listed}
 
     @cached_property
     def doubtful(self) -> dict[str, Entry]:
@@ -202,19 +203,20 @@ class MirrorState:
             if kept.access == self.access_digest:
                 return frozenset(kept.sha256)
         paths = {file.path for file in differing.files}
-        generation = self.generations.read(number)
-        before = None if generation.parent is None else self.generations.read(generation.parent)
+        parent = self.generations.read(number).parent
         try:
-            closed = self._closed_among(generation, paths) | self._closed_among(before, paths)
+            closed = self._closed_among(number, paths) | self._closed_among(parent, paths)
         except StoreError:  # it was pruned, so access to its files is not known
             closed = {sha256 for file in differing.files for sha256 in (file.old, file.new)}
         write(path, ClosedFiles(access=self.access_digest, sha256=sorted(closed)), mode=0o600)
         return frozenset(closed)
 
-    def _closed_among(self, generation: StoredGeneration | None, paths: set[str]) -> set[str]:
-        if generation is None:
+    def _closed_among(self, number: int | None, paths: set[str]) -> set[str]:
+        if number is None:
             return set()
-        rows = generation.columns("path", *ACCESS)
+        rows = self._records.rows.get(number)
+        if rows is None:
+            rows = self.generations.read(number).columns("path", *ACCESS)
         places = [row for row, path in enumerate(rows.column("path")) if path in paths]
         return self._access.closed(rows.rows(places))
 

@@ -141,7 +141,7 @@ def _names(rows: pa.Table, origin: str) -> pa.Array:
 def _equal(old: pa.ChunkedArray, new: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return, row by row, whether two columns are equal; two missing values are."""
     neither = pa.compute.and_(pa.compute.is_null(old), pa.compute.is_null(new))
-    return pa.compute.or_(pa.compute.fill_null(pa.compute.equal(old, new), False), neither)
+    return pa.compute.coalesce(pa.compute.equal(old, new), neither)
 
 
 def _all_equal(old: pa.Table, new: pa.Table) -> pa.ChunkedArray:

@@ -60,19 +60,20 @@ def cite_generation(
     name: str = CURRENT,
     is_shown: Callable[[str], bool] | None = None,
     only: Sequence[str] = (),
+    entries: Entries | None = None,
 ) -> records.Citation:
     """Return how to cite a generation (its number, a pin, or `current`), or `only` some recipes.
 
     Then observations and MAST's versions are those of the files from which their results were made.
 
     Files that this user may not read are left out, and counted; or those, by sha256, that are not
-    to be shown.
+    to be shown. `entries` are its rows, if they have been read.
 
     Raises:
         StoreError: there is no such generation or recipe, or it was pruned.
     """
     generation, may_read = _generation(root, name), is_shown or may_be_read(root)
-    entries = generation.entries()
+    entries = generation.entries() if entries is None else entries
     rows = list(_rows(entries))
     allowed = [row for row in rows if may_read(row["sha256"])]
     of_mast = [row for row in allowed if row["origin"] == UPSTREAM]

@@ -149,11 +149,12 @@ def closed_files(root: Path, entries: Entries, rows: Entries) -> set[str]:
     """
     generations = Generations(root)
     current = generations.current()
-    is_newest = current is not None and current.number == max(generations.numbers())
+    number = current.number if current else 0
+    is_newest = number == max(generations.numbers(), default=0)
     is_exclusive = any(any(entries.column(name)) for name in CLOSING)
     if not is_exclusive and not _has_closed_file(generations.objects, rows, is_newest):
         return set()
-    return generations.access(entries if is_newest else None).closed(rows)
+    return generations.access_beside(number, entries).closed(rows)
 
 
 def _has_closed_file(objects: Objects, rows: Entries, only_results: bool) -> bool:

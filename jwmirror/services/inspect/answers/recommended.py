@@ -23,7 +23,7 @@ from jwmirror.store.generations import StoredGeneration
 from jwmirror.store.manifest import Entries
 from jwmirror.store.runs import RunFiles, newest_first, read_if_written
 
-COMBINED = ("i2d", "s3d")
+COMBINED = ("_i2d.fits", "_s3d.fits")
 RAW = "uncal"
 AGE_COLUMNS = (
     *("path", "origin", "product_date", "product_instrument", "product_filter", "product_pupil"),
@@ -34,8 +34,7 @@ Subject = tuple[str, str]  # a folder of the view, and an exposure, or an instru
 
 def is_mosaic(filename: str) -> bool:
     """Return whether a file combines exposures; those of one exposure have its root."""
-    root, suffix = root_and_suffix(filename)
-    return suffix in COMBINED and filename.endswith(".fits") and not is_exposure_root(root)
+    return filename.endswith(COMBINED) and not is_exposure_root(root_and_suffix(filename)[0])
 
 
 def product_of(result: str, filename: str) -> str:
