@@ -12,6 +12,7 @@ SAME = 0.1  # pixels that places may be apart and count as the same
 LOBES = "at a star, the difference then has a positive and a negative lobe"
 EXPLAINED = 0.2  # part of the variance of a difference that a shift explains, if it is named
 LEAST = 0.001  # pixels of a shift that is named
+PART = 1 << 17  # pixels whose gradients are in memory at a time
 NEAR = 0.5  # pixels that images of one shape may be shifted and are still compared as they are
 
 
@@ -28,6 +29,12 @@ class ShiftFit:
 
     def add(self, old: np.ndarray, delta: np.ndarray) -> None:
         """Add a part of the old image, of two pixels or more on a side, and new - old."""
+        rows = max(2, PART // old.shape[1])
+        for first in range(0, old.shape[0], rows):
+            strip = slice(first, first + rows)
+            self._add_strip(old[strip], delta[strip])
+
+    def _add_strip(self, old: np.ndarray, delta: np.ndarray) -> None:
         if min(old.shape) < 2:
             return
         down, right = np.gradient(old + delta / 2)
